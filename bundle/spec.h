@@ -1,0 +1,104 @@
+/* The parts of an OCI config.json that runuk uses, as plain C: nothing here but types and their reader.
+ *
+ * Source: the OCI runtime specification 1.0.2/1.1, config.md and config-linux.md. */
+#ifndef BND_SPEC_H
+#define BND_SPEC_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "lib/argv.h"
+
+struct rk_err;
+
+#define BND_UNSET INT64_MIN /* a number that config.json does not give */
+
+struct bnd_mount {
+    char *destination;
+    char *type;   /* NULL when not given */
+    char *source; /* NULL when not given; absolute for binds (made so against the bundle) */
+    bool bind;
+    bool readonly;
+};
+
+struct bnd_namespace {
+    int flag;   /* CLONE_NEW… */
+    char *path; /* NULL: a new one */
+};
+
+struct bnd_hook {
+    char *path;
+    struct rk_argv args; /* empty: the path alone */
+    struct rk_argv env;
+    int timeout_s; /* 0: none */
+};
+
+struct bnd_hook_list {
+    struct bnd_hook *v;
+    size_t n;
+};
+
+struct bnd_hooks {
+    struct bnd_hook_list prestart, create_runtime, create_container, start_container, poststart, poststop;
+};
+
+struct bnd_device_rule {
+    bool allow;
+    char type;            /* 'a' all, 'c', 'b' */
+    int64_t major, minor; /* -1: any */
+    bool read, write, mknod;
+};
+
+struct bnd_resources {
+    int64_t memory_limit, memory_reservation, memory_swap; /* bytes, memory_swap counts memory too; -1 unlimited */
+    int64_t cpu_shares;
+    int64_t cpu_quota, cpu_period; /* µs */
+    int64_t pids_limit;            /* -1 unlimited */
+    char *cpus, *mems;             /* NULL: not given */
+    struct bnd_device_rule *devices;
+    size_t device_count;
+};
+
+struct bnd_annotation {
+    char *key, *value;
+};
+
+struct bnd_spec {
+    char *oci_version;
+    char *bundle;    /* absolute */
+    char *root_path; /* absolute */
+    bool root_readonly;
+    bool terminal;
+    struct rk_argv args, env;
+    char *cwd;
+    uid_t uid;
+    gid_t gid;
+    char *hostname; /* NULL when not given */
+    struct bnd_mount *mounts;
+    size_t mount_count;
+    struct bnd_namespace *namespaces;
+    size_t namespace_count;
+    struct bnd_hooks hooks;
+    char *cgroups_path; /* NULL when not given */
+    struct bnd_resources resources;
+    struct bnd_annotation *annotations;
+    size_t annotation_count;
+    int64_t oom_score_adj; /* BND_UNSET when not given */
+};
+
+/* Read <bundle>/config.json. `bundle` may be relative. On success *ret_spec is the caller's, to be given back with
+ * bnd_spec_free. Errors name the file and the key: -ENOENT without a config.json, -EINVAL for one that is not valid. */
+int bnd_spec_load(struct bnd_spec **ret_spec, const char *bundle, struct rk_err *err);
+
+/* Accepts NULL. */
+void bnd_spec_free(struct bnd_spec *spec);
+
+/* The namespace of that CLONE_NEW… flag, or NULL when the spec does not name it. */
+const struct bnd_namespace *bnd_spec_namespace(const struct bnd_spec *spec, int flag);
+
+/* The annotation's value, or NULL. */
+const char *bnd_spec_annotation(const struct bnd_spec *spec, const char *key);
+
+#endif

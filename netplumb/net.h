@@ -1,0 +1,90 @@
+/* The container's network, as netlink tells it, and the taps that put a guest on it.
+ *
+ * Every function here works on the network namespace that the calling thread is in, and knows nothing of containers or JSON.
+ * struct net_session is one pair of netlink sockets; open it after setns. */
+#ifndef NET_NET_H
+#define NET_NET_H
+
+#include <net/if.h>
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct rk_err;
+struct net_session;
+
+struct net_addr {
+    int family;                  /* AF_INET, AF_INET6 */
+    unsigned prefix;             /* bits */
+    uint8_t scope;               /* RT_SCOPE_… */
+    char text[INET6_ADDRSTRLEN]; /* "172.17.0.2" */
+};
+
+struct net_route {
+    int family;
+    bool is_default;
+    unsigned prefix;                /* of dst; 0 for a default route */
+    char dst[INET6_ADDRSTRLEN];     /* "0.0.0.0" or "::" for a default route */
+    char gateway[INET6_ADDRSTRLEN]; /* empty: on-link */
+    unsigned metric;
+    uint8_t protocol, scope; /* RTPROT_…, RT_SCOPE_… */
+    uint32_t table;
+};
+
+/* A link other than lo, with what is on it. */
+struct net_link {
+    char name[IF_NAMESIZE];
+    int ifindex;
+    uint8_t mac[6];
+    unsigned mtu;
+    bool up;
+    struct net_addr *addrs; /* in the kernel's order */
+    size_t addr_count;
+    struct net_route *routes; /* of every protocol, whose output link is this one; no local, broadcast or multicast ones */
+    size_t route_count;
+};
+
+struct net_survey {
+    struct net_link *links; /* ascending by ifindex, which is the order in which engines attached them */
+    size_t link_count;
+};
+
+/* One guest device put on the network: all that is needed to use it and to undo it later, in another process. */
+struct net_wire {
+    char mode[16];          /* a name of the mode table: "redirect", "bridge", "none" */
+    char tap[IF_NAMESIZE];
+    int tap_ifindex;
+    char link[IF_NAMESIZE]; /* empty: wired to nothing */
+    int link_ifindex;
+    char bridge[IF_NAMESIZE]; /* bridge mode only */
+    int bridge_ifindex;
+    uint8_t mac[6]; /* the guest's: the link's own, or a random locally administered one when wired to nothing */
+    unsigned mtu;
+    int fd; /* the tap, O_CLOEXEC and O_NONBLOCK; -1 after a reload from the state */
+};
+
+/* -errno when the kernel has no netlink or no memory. */
+int net_session_open(struct net_session **ret_session, struct rk_err *err);
+void net_session_close(struct net_session *session); /* accepts NULL */
+
+/* All links but lo, with MAC, MTU, addresses (v4 and v6, without those that a tap of ours holds) and routes. */
+int net_survey_take(struct net_survey *ret_survey, struct net_session *session, struct rk_err *err);
+void net_survey_fini(struct net_survey *survey);
+
+/* Is there a mode of that name that a user may choose ("redirect", "bridge")? */
+bool net_mode_exists(const char *name);
+
+/* Make one persistent tap owned by `owner`, up, with the link's MTU, and wire it to `link` by `mode`; `link` NULL wires it to
+ * nothing ("none"). On failure nothing is left. The tap's name is tap<n>, the first free one. */
+int net_wire_make(struct net_wire *ret_wire, struct net_session *session, const char *mode,
+                  const struct net_link *link, uid_t owner, struct rk_err *err);
+
+/* Undo what net_wire_make made: qdiscs and filters on the link, the bridge (addresses and routes, as `link` of the survey at that
+ * time gives them, go back to the link), the tap. Only what is still ours is touched (name and ifindex agree); what is gone
+ * is no error. `link` may be NULL for modes other than "bridge". */
+int net_wire_undo(const struct net_wire *wire, struct net_session *session, const struct net_link *link,
+                  struct rk_err *err);
+
+#endif

@@ -1,0 +1,42 @@
+/* The container's cgroup: made, limited, joined, counted and removed, on cgroup v1, v2 and hybrid hosts (cgroupfs driver). */
+#ifndef BOX_CGROUP_H
+#define BOX_CGROUP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "lib/argv.h"
+
+struct rk_err;
+struct bnd_resources;
+
+/* Absolute directories, one per v1 hierarchy or a single one on v2: `paths` is all that later verbs need (state.json keeps
+ * it). All zero is a valid, empty value. */
+struct box_cgroup {
+    bool unified; /* v2: paths.v[0] is the only one */
+    struct rk_argv paths;
+};
+
+/* Make the container's cgroup in every hierarchy and write the limits.
+ * `cgroups_path` is the specification's linux.cgroupsPath, with runc's meaning: absolute is from each hierarchy's mount
+ * point, relative is below the caller's own cgroup, NULL or empty is "/<id>" below the caller's own.
+ * Directories that are there already and hold a process are refused (-EBUSY); empty ones are taken over.
+ * On failure nothing that this call made is left. Errors name the file and the value that the kernel refused. */
+int box_cgroup_create(struct box_cgroup *ret_cgroup, const char *cgroups_path, const char *id,
+                      const struct bnd_resources *resources, struct rk_err *err);
+
+/* Put process `pid` into every directory. */
+int box_cgroup_join(const struct box_cgroup *cgroup, pid_t pid, struct rk_err *err);
+
+/* Send SIGKILL to every process in the cgroup (cgroup.kill on v2 where it is, else cgroup.procs until empty).
+ * A cgroup that is gone is no error. Only for `kill --all` and `delete --force`. */
+int box_cgroup_kill(const struct box_cgroup *cgroup, struct rk_err *err);
+
+/* Remove the directories, with empty sub-cgroups; those that are gone are no error, parents stay.
+ * A directory whose last process is just dying (EBUSY) is waited for, at most two seconds in all. */
+int box_cgroup_remove(const struct box_cgroup *cgroup, struct rk_err *err);
+
+void box_cgroup_fini(struct box_cgroup *cgroup);
+
+#endif
