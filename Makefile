@@ -38,21 +38,146 @@ DEFS := -DRUNUK_VERSION='"$(VERSION)"' -DRUNUK_COMMIT='"$(COMMIT)"' -DRUNUK_LIBE
 
 RUNUK_OBJS := \
 	runuk.o \
+	bundle/family/family.o \
+	bundle/family/mirage.o \
+	bundle/family/solo5.o \
+	bundle/files.o \
+	bundle/fill.o \
+	bundle/hooks.o \
+	bundle/image.o \
+	bundle/spec.o \
+	bundle/spec_linux.o \
+	config/annotations.o \
+	config/flags.o \
+	config/global.o \
+	config/settings.o \
+	hypervisor/kvm.o \
+	hypervisor/monitor.o \
+	hypervisor/solo5_argv.o \
 	lib/argv.o \
 	lib/err.o \
+	lib/fd.o \
+	lib/json.o \
+	lib/log.o \
+	lib/message.o \
+	lib/process.o \
 	lib/solo5.o \
+	lifecycle/create.o \
+	lifecycle/delegate.o \
+	lifecycle/delete.o \
+	lifecycle/disk.o \
+	lifecycle/hooks.o \
+	lifecycle/init.o \
+	lifecycle/kill.o \
+	lifecycle/list.o \
+	lifecycle/network.o \
+	lifecycle/plan.o \
+	lifecycle/record.o \
+	lifecycle/record_net.o \
+	lifecycle/run.o \
+	lifecycle/start.o \
+	lifecycle/state.o \
+	lifecycle/store.o \
+	netplumb/bridge.o \
+	netplumb/ingress.o \
+	netplumb/none.o \
+	netplumb/redirect.o \
+	netplumb/session.o \
 	netplumb/survey.o \
-	sandbox/cgroup.o
+	netplumb/tap.o \
+	netplumb/wire.o \
+	sandbox/cgroup.o \
+	sandbox/cgroup_devices.o \
+	sandbox/cgroup_remove.o \
+	sandbox/cgroup_v1.o \
+	sandbox/cgroup_v2.o \
+	sandbox/confine.o \
+	sandbox/console.o \
+	sandbox/namespaces.o
 
 # --- our monitors: static-pie, libc and the libc-only part of lib ------------------------------------------------------------
 
-MONITOR_LIB_OBJS := \
+# Objects of their own, in $(B)/monitor: they are small, static and without a sanitizer's run time in every build.
+MONITOR_COMMON_OBJS := \
 	lib/err.o \
-	lib/solo5.o
+	lib/solo5.o \
+	hypervisor/solo5/attach.o \
+	hypervisor/solo5/bpf.o \
+	hypervisor/solo5/load.o \
+	hypervisor/solo5/signals.o \
+	hypervisor/solo5/tender.o
 
-SPT_OBJS :=
+SPT_OBJS := $(MONITOR_COMMON_OBJS) \
+	hypervisor/solo5/spt.o \
+	hypervisor/solo5/spt_filter.o \
+	hypervisor/solo5/spt_x86_64.o
 
-HVT_OBJS :=
+HVT_OBJS := $(MONITOR_COMMON_OBJS) \
+	hypervisor/solo5/hvt.o \
+	hypervisor/solo5/hvt_call.o \
+	hypervisor/solo5/hvt_filter.o \
+	hypervisor/solo5/hvt_mem.o \
+	hypervisor/solo5/hvt_probe.o \
+	hypervisor/solo5/hvt_probe_x86_64.o \
+	hypervisor/solo5/hvt_run.o \
+	hypervisor/solo5/hvt_x86_64.o
+
+MONITOR_SAN   := $(if $(filter 1,$(SAN)),-fsanitize=undefined -fsanitize-undefined-trap-on-error)
+MONITOR_FLAGS  = $(CFLAGS) $(COMMON) -fPIE $(HARDEN) -ffunction-sections -fdata-sections $(MONITOR_SAN)
+MONITOR_LINK  := -static-pie -Wl,-z,relro,-z,now,-z,noexecstack -Wl,--gc-sections
+
+.PHONY: all monitors
+all: monitors
+monitors: $(B)/runuk-spt $(B)/runuk-hvt
+
+$(B)/monitor/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(MONITOR_FLAGS) $(DEFS) -c $< -o $@
+
+$(B)/monitor/%.o: %.S
+	@mkdir -p $(@D)
+	$(CC) $(MONITOR_FLAGS) -c $< -o $@
+
+$(B)/runuk-spt: $(addprefix $(B)/monitor/,$(SPT_OBJS))
+	$(CC) $(MONITOR_FLAGS) $^ -o $@ $(MONITOR_LINK)
+
+$(B)/runuk-hvt: $(addprefix $(B)/monitor/,$(HVT_OBJS))
+	$(CC) $(MONITOR_FLAGS) $^ -o $@ $(MONITOR_LINK)
+
+# --- unit tests and fuzz targets ------------------------------------------------------------------------------------------------
+
+# Each is tests/unit/NAME.c, a program that prints TAP and ends with 0 when all is well.
+UNIT_TESTS := solo5
+# Each is tests/fuzz/NAME.c with LLVMFuzzerTestOneInput; FUZZ_DEPS_NAME are the sources that it exercises.
+FUZZ_TESTS      := solo5
+FUZZ_DEPS_solo5 := lib/solo5.c lib/err.c
+FUZZ_SECONDS    ?= 60
+
+UNIT_OBJS_solo5 := \
+	lib/err.o \
+	lib/solo5.o \
+	tests/fuzz/solo5.o \
+	tests/unit/solo5.o
+
+.PHONY: unit
+unit: $(addprefix $(B)/unit/,$(UNIT_TESTS))
+	@failed=0; for t in $^; do echo "# $$t"; $$t || failed=1; done; exit $$failed
+
+.SECONDEXPANSION:
+$(addprefix $(B)/unit/,$(UNIT_TESTS)): $(B)/unit/%: $$(addprefix $(B)/,$$(UNIT_OBJS_$$*))
+	@mkdir -p $(@D)
+	$(CC) $(MAINFLAGS) $^ -o $@ $(MAINLINK)
+
+$(addprefix $(B)/fuzz/,$(FUZZ_TESTS)): $(B)/fuzz/%: tests/fuzz/%.c $$(FUZZ_DEPS_$$*)
+	@mkdir -p $(@D)
+	clang -g -O1 $(filter-out -MMD -MP,$(COMMON)) -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined $^ -o $@
+
+# The unit test of the same name writes its cases as first inputs. New inputs and crashes go below $(B)/fuzz.
+.PHONY: fuzz
+fuzz: $(addprefix $(B)/fuzz/,$(FUZZ_TESTS)) $(addprefix $(B)/unit/,$(FUZZ_TESTS))
+	@set -e; for t in $(FUZZ_TESTS); do f=$(B)/fuzz/$$t; mkdir -p $$f.seeds $$f.corpus; echo "# $$t"; \
+	$(B)/unit/$$t --seeds $$f.seeds; \
+	$$f -max_total_time=$(FUZZ_SECONDS) -max_len=32768 -artifact_prefix=$$f.crash- $$f.corpus $$f.seeds; done
 
 .PHONY: all
 all: $(B)/runuk
@@ -63,6 +188,148 @@ $(B)/%.o: %.c
 
 $(B)/runuk: $(addprefix $(B)/,$(RUNUK_OBJS))
 	$(CC) $(MAINFLAGS) $^ -o $@ $(MAINLINK)
+
+# --- guests: tiny unikernels of our own for tests and demo, NAME.hvt and NAME.spt each ---------------------------------------
+
+GUESTS := block crash exit forbidden hello hog net net2 time web
+
+# What programs link when they name it: an archive, so that none carries what it does not use.
+GUEST_LIB_OBJS := \
+	http.o \
+	ip.o \
+	print.o \
+	start.o \
+	tcp.o
+
+# General code may use SSE, as real guests do. No host libc, no unwinding, no stack protector: nothing would serve them.
+GUEST_FLAGS := -O2 -g -std=gnu11 -ffreestanding -fno-pic -mno-red-zone -fno-stack-protector -fcf-protection=none \
+               -fno-asynchronous-unwind-tables -fno-common -Itests/guests $(WARN) -MMD -MP
+GUEST_LINK  := -nostdlib -static -Wl,--build-id=none -Wl,-z,max-page-size=4096
+
+GUEST_hvt   := -DGUEST_HVT
+GUEST_spt   := -DGUEST_SPT
+GUEST_nosse := -DGUEST_HVT -mno-sse -mgeneral-regs-only
+
+GUEST_IMAGES := $(foreach g,$(GUESTS),$(B)/guests/$(g).hvt $(B)/guests/$(g).spt) $(B)/guests/hello-nosse.hvt
+
+.PHONY: guests
+guests: $(GUEST_IMAGES)
+all: guests
+
+# $(1): the flavour; $(2): its binding.
+define GUEST_RULES
+$(B)/guests/$(1)/%.o: tests/guests/%.c
+	@mkdir -p $$(@D)
+	$$(CC) $$(GUEST_FLAGS) $$(GUEST_$(1)) -c $$< -o $$@
+
+$(B)/guests/$(1)/libguest.a: $(addprefix $(B)/guests/$(1)/,$(GUEST_LIB_OBJS) bind_$(2).o)
+	rm -f $$@
+	$$(AR) rcs $$@ $$^
+
+# A flavour for the hypervisor has text that can only be executed, as the reference guests have.
+$(B)/guests/$(1)/guest.ld: tests/guests/guest.ld.in
+	@mkdir -p $$(@D)
+	sed 's/TEXT_FLAGS/$(if $(filter hvt,$(2)),1,5)/' $$< > $$@
+endef
+$(eval $(call GUEST_RULES,hvt,hvt))
+$(eval $(call GUEST_RULES,spt,spt))
+$(eval $(call GUEST_RULES,nosse,hvt))
+
+GUEST_DO_LINK = $(CC) $(GUEST_LINK) -Wl,-T,$(filter %.ld,$^) $(filter %.o,$^) $(filter %.a,$^) -o $@
+
+$(B)/guests/%.hvt: $(B)/guests/hvt/%.o $(B)/guests/hvt/libguest.a $(B)/guests/hvt/guest.ld
+	$(GUEST_DO_LINK)
+
+$(B)/guests/%.spt: $(B)/guests/spt/%.o $(B)/guests/spt/libguest.a $(B)/guests/spt/guest.ld
+	$(GUEST_DO_LINK)
+
+$(B)/guests/%-nosse.hvt: $(B)/guests/nosse/%.o $(B)/guests/nosse/libguest.a $(B)/guests/nosse/guest.ld
+	$(GUEST_DO_LINK)
+
+.SECONDARY: $(foreach f,hvt spt nosse,$(addprefix $(B)/guests/$(f)/,$(addsuffix .o,$(GUESTS))))
+
+# --- the cgroup code behind a command line, for tests/cgroup.bats ------------------------------------------------------------
+
+CGROUP_DRIVER_OBJS := \
+	lib/argv.o \
+	lib/err.o \
+	lib/fd.o \
+	lib/process.o \
+	sandbox/cgroup.o \
+	sandbox/cgroup_devices.o \
+	sandbox/cgroup_remove.o \
+	sandbox/cgroup_v1.o \
+	sandbox/cgroup_v2.o \
+	tests/unit/cgroup_driver.o
+
+$(B)/unit/cgroup_driver: $(addprefix $(B)/,$(CGROUP_DRIVER_OBJS))
+	@mkdir -p $(@D)
+	$(CC) $(MAINFLAGS) $^ -o $@ $(MAINLINK)
+
+# --- netplumb: libnl's headers, and the code behind a command line for tests/net-plumb.bats ----------------------------------
+
+NETPLUMB_CFLAGS := $(shell $(PKG_CONFIG) --cflags libnl-3.0)
+$(B)/netplumb/%.o: MAINFLAGS += $(NETPLUMB_CFLAGS)
+
+NET_DRIVER_OBJS := \
+	lib/err.o \
+	netplumb/bridge.o \
+	netplumb/ingress.o \
+	netplumb/none.o \
+	netplumb/redirect.o \
+	netplumb/session.o \
+	netplumb/survey.o \
+	netplumb/tap.o \
+	netplumb/wire.o \
+	tests/unit/net_answer.o \
+	tests/unit/net_driver.o
+
+$(B)/unit/net_driver: $(addprefix $(B)/,$(NET_DRIVER_OBJS))
+	@mkdir -p $(@D)
+	$(CC) $(MAINFLAGS) $^ -o $@ $(MAINLINK)
+
+# --- lab: a virtual machine with working KVM, for the tests of runuk-hvt ---------------------------------------------------------
+
+.PHONY: lab
+lab:
+	tests/lab/build
+
+.PHONY: check-hvt
+check-hvt: all lab
+	RUNUK_BUILD=$(abspath $(B)) bats tests/hvt-lab.bats
+
+# --- how fast and how small: make bench, as root --------------------------------------------------------------------------
+
+BENCH_PROGRAMS := $(addprefix $(B)/bench/,bench floor true)
+
+# Static, so that none of them pays for a dynamic loader.
+$(B)/bench/%: contrib/bench/%.c
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(COMMON) -static $< -o $@
+
+.PHONY: bench
+bench: $(B)/runuk $(B)/runuk-spt $(B)/guests/hello.spt $(B)/guests/time.spt $(BENCH_PROGRAMS)
+	$(B)/bench/bench $(B)
+
+# --- check, lint, demo --------------------------------------------------------------------------------------------------------
+
+# All that the tests call besides what `all` builds.
+.PHONY: test-programs
+test-programs: $(addprefix $(B)/unit/,$(UNIT_TESTS)) $(B)/unit/cgroup_driver $(B)/unit/net_driver
+
+# Another make builds, because this one has looked for libraries before they were installed. CI also checks the sources.
+.PHONY: check lint demo
+check:
+	contrib/install-packages check
+	$(MAKE) --no-print-directory -j2 all test-programs
+	RUNUK_BUILD=$(abspath $(B)) tests/run $(if $(filter true,$(CI)),tests/lint) $(addprefix $(B)/unit/,$(UNIT_TESTS)) tests/*.bats
+
+lint:
+	contrib/install-packages check
+	tests/lint
+
+demo:
+	contrib/demo/demo
 
 .PHONY: clean
 clean:

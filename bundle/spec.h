@@ -32,7 +32,8 @@ struct bnd_hook {
     char *path;
     struct rk_argv args; /* empty: the path alone */
     struct rk_argv env;
-    int timeout_s; /* 0: none */
+    bool env_given; /* false: the hook gets the caller's environment, as with runc */
+    int timeout_s;  /* 0: none */
 };
 
 struct bnd_hook_list {
@@ -52,7 +53,8 @@ struct bnd_device_rule {
 };
 
 struct bnd_resources {
-    int64_t memory_limit, memory_reservation, memory_swap; /* bytes, memory_swap counts memory too; -1 unlimited */
+    int64_t memory_limit, memory_reservation,
+        memory_swap; /* bytes, memory_swap counts memory too; -1 unlimited */
     int64_t cpu_shares;
     int64_t cpu_quota, cpu_period; /* µs */
     int64_t pids_limit;            /* -1 unlimited */
@@ -88,8 +90,9 @@ struct bnd_spec {
     int64_t oom_score_adj; /* BND_UNSET when not given */
 };
 
-/* Read <bundle>/config.json. `bundle` may be relative. On success *ret_spec is the caller's, to be given back with
- * bnd_spec_free. Errors name the file and the key: -ENOENT without a config.json, -EINVAL for one that is not valid. */
+/* Read <bundle>/config.json. `bundle` may be relative. On success *ret_spec is the caller's, to be given back
+ * with bnd_spec_free. Errors name the file and the key: -ENOENT without a config.json, -EINVAL for one that
+ * is not valid. */
 int bnd_spec_load(struct bnd_spec **ret_spec, const char *bundle, struct rk_err *err);
 
 /* Accepts NULL. */

@@ -4,7 +4,8 @@
 
 #include <stddef.h>
 
-/* v[0] … v[n - 1] are heap strings that the array owns; v[n] is NULL. All zero is a valid, empty array (v is NULL then). */
+/* v[0] … v[n - 1] are heap strings that the array owns; v[n] is NULL. All zero is a valid, empty array (v is
+ * NULL then). */
 struct rk_argv {
     char **v;
     size_t n;

@@ -4,7 +4,8 @@
 
 #define RK_ERR_TEXT 2048
 
-/* Filled by the function that fails; valid after fork and after ENOMEM. `code` is a negative errno, 0 while unset. */
+/* Filled by the function that fails; valid after fork and after ENOMEM. `code` is a negative errno, 0 while
+ * unset. */
 struct rk_err {
     int code;
     char text[RK_ERR_TEXT];

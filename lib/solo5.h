@@ -1,7 +1,7 @@
 /* The Solo5 image format: ELF header and segments, ABI note, application manifest; nothing but libc.
  *
- * Source of every constant: the Solo5 project's elf_abi.h, mft_abi.h and hvt_abi.h, as its tenders 0.6 to 0.12 use them.
- * The reader takes hostile bytes: all it hands out has been bounds-checked and copied. */
+ * Source of every constant: the Solo5 project's elf_abi.h, mft_abi.h and hvt_abi.h, as its tenders 0.6 to
+ * 0.12 use them. The reader takes hostile bytes: all it hands out has been bounds-checked and copied. */
 #ifndef RK_SOLO5_H
 #define RK_SOLO5_H
 
@@ -51,8 +51,8 @@ struct rk_solo5_entry {
     bool attached;
 };
 
-/* The manifest; `entries` counts e[0], which is the reserved one: devices are e[1] … e[entries - 1], and their index is
- * the handle that the guest uses. */
+/* The manifest; `entries` counts e[0], which is the reserved one: devices are e[1] … e[entries - 1], and
+ * their index is the handle that the guest uses. */
 struct rk_solo5_mft {
     uint32_t version;
     uint32_t entries;
@@ -86,18 +86,24 @@ struct rk_source {
     uint64_t size; /* bytes */
 };
 
-/* Fill a source from an open regular file. -EINVAL when fd is anything else. The descriptor stays the caller's. */
+/* Fill a source from an open regular file. -EINVAL when fd is anything else. The descriptor stays the
+ * caller's. */
 int rk_source_from_fd(struct rk_source *ret_source, int fd, struct rk_err *err);
 
-/* Copy exactly `len` bytes at `off` out of the source. -ENODATA when the source ends before, with no text set. */
+/* Copy exactly `len` bytes at `off` out of the source. -ENODATA when the source ends before, with no text
+ * set. */
 int rk_source_read(const struct rk_source *source, uint64_t off, void *buf, size_t len);
 
 /* Read a Solo5 image.
  * Returns 1 and fills *ret_image for a well-formed one, whatever its target, machine and ABI version;
  * 0 when the bytes are no Solo5 image (no ELF, an ordinary ELF, an ELF of a class that Solo5 does not know);
- * -ENOEXEC with a text for a malformed ELF64 file, Solo5 note or manifest. A text about a note whose lengths lie contains
- * "note does not fall within valid size", which the reference test suite looks for. */
+ * -ENOEXEC with a text for a malformed ELF64 file, Solo5 note or manifest. A text about a note whose lengths
+ * lie contains "note does not fall within valid size", which the reference test suite looks for. */
 int rk_solo5_read(struct rk_solo5_image *ret_image, const struct rk_source *source, struct rk_err *err);
+
+/* May a tender of target `want` on this machine run the image? 0, or -ENOEXEC with a text: another target, an ABI version other
+ * than 1 and 2, another machine. */
+int rk_solo5_check(const struct rk_solo5_image *image, enum rk_solo5_target want, struct rk_err *err);
 
 /* The manifest entry called `name` of type `type`, or NULL. *ret_handle (may be NULL) is its index. */
 struct rk_solo5_entry *rk_solo5_find(struct rk_solo5_mft *mft, const char *name, enum rk_solo5_device type,

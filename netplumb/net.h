@@ -1,7 +1,7 @@
 /* The container's network, as netlink tells it, and the taps that put a guest on it.
  *
- * Every function here works on the network namespace that the calling thread is in, and knows nothing of containers or JSON.
- * struct net_session is one pair of netlink sockets; open it after setns. */
+ * Every function here works on the network namespace that the calling thread is in, and knows nothing of
+ * containers or JSON. struct net_session is one netlink socket; open it after setns. */
 #ifndef NET_NET_H
 #define NET_NET_H
 
@@ -42,7 +42,8 @@ struct net_link {
     bool up;
     struct net_addr *addrs; /* in the kernel's order */
     size_t addr_count;
-    struct net_route *routes; /* of every protocol, whose output link is this one; no local, broadcast or multicast ones */
+    /* Of every protocol, whose output link is this one; no local, broadcast or multicast ones. */
+    struct net_route *routes;
     size_t route_count;
 };
 
@@ -51,16 +52,18 @@ struct net_survey {
     size_t link_count;
 };
 
-/* One guest device put on the network: all that is needed to use it and to undo it later, in another process. */
+/* One guest device put on the network: all that is needed to use it and to undo it later, in another
+ * process. */
 struct net_wire {
-    char mode[16];          /* a name of the mode table: "redirect", "bridge", "none" */
+    char mode[16]; /* a name of the mode table: "redirect", "bridge", "none" */
     char tap[IF_NAMESIZE];
     int tap_ifindex;
     char link[IF_NAMESIZE]; /* empty: wired to nothing */
     int link_ifindex;
     char bridge[IF_NAMESIZE]; /* bridge mode only */
     int bridge_ifindex;
-    uint8_t mac[6]; /* the guest's: the link's own, or a random locally administered one when wired to nothing */
+    /* The guest's: the link's own, or a random locally administered one when wired to nothing. */
+    uint8_t mac[6];
     unsigned mtu;
     int fd; /* the tap, O_CLOEXEC and O_NONBLOCK; -1 after a reload from the state */
 };
@@ -69,21 +72,28 @@ struct net_wire {
 int net_session_open(struct net_session **ret_session, struct rk_err *err);
 void net_session_close(struct net_session *session); /* accepts NULL */
 
-/* All links but lo, with MAC, MTU, addresses (v4 and v6, without those that a tap of ours holds) and routes. */
+/* All Ethernet links (so not lo, nor tunnels of layer 3, which no guest could use) that are not ours (taps
+ * and bridges of other guests in the namespace), with MAC, MTU, addresses (v4 and v6) and routes. A route
+ * with several next hops is told once for each. */
 int net_survey_take(struct net_survey *ret_survey, struct net_session *session, struct rk_err *err);
 void net_survey_fini(struct net_survey *survey);
 
 /* Is there a mode of that name that a user may choose ("redirect", "bridge")? */
 bool net_mode_exists(const char *name);
 
-/* Make one persistent tap owned by `owner`, up, with the link's MTU, and wire it to `link` by `mode`; `link` NULL wires it to
- * nothing ("none"). On failure nothing is left. The tap's name is tap<n>, the first free one. */
+/* Make one persistent tap owned by `owner`, up, with the link's MTU, and wire it to `link` by `mode`; `link`
+ * NULL wires it to nothing ("none"). On failure nothing is left. The tap's name is tap<n>, the first free
+ * one; the caller closes ret_wire->fd, which the tap outlives. The link keeps its MAC, addresses and routes
+ * in every mode. -EEXIST when the link has an ingress qdisc of someone else's, -EBUSY when it carries a guest
+ * already or is a port of another interface; a redirect whose tap is gone (left by a runtime that was killed)
+ * is taken over. */
 int net_wire_make(struct net_wire *ret_wire, struct net_session *session, const char *mode,
                   const struct net_link *link, uid_t owner, struct rk_err *err);
 
-/* Undo what net_wire_make made: qdiscs and filters on the link, the bridge (addresses and routes, as `link` of the survey at that
- * time gives them, go back to the link), the tap. Only what is still ours is touched (name and ifindex agree); what is gone
- * is no error. `link` may be NULL for modes other than "bridge". */
+/* Undo what net_wire_make made: qdisc and filter on the link, the bridge, the tap; wire->fd is not read. Only
+ * what is still ours is touched (name, ifindex and kind agree; of a qdisc, the mark on its filter); what is
+ * gone is no error. No mode needs `link` today, it may be NULL. Removing an interface costs the kernel some
+ * 20 ms, so leave it out when the namespace itself is about to go: everything goes with it. */
 int net_wire_undo(const struct net_wire *wire, struct net_session *session, const struct net_link *link,
                   struct rk_err *err);
 

@@ -1,4 +1,5 @@
-/* The container's cgroup: made, limited, joined, counted and removed, on cgroup v1, v2 and hybrid hosts (cgroupfs driver). */
+/* The container's cgroup: made, limited, joined, counted and removed, on cgroup v1, v2 and hybrid hosts
+ * (cgroupfs driver). */
 #ifndef BOX_CGROUP_H
 #define BOX_CGROUP_H
 
@@ -11,22 +12,37 @@
 struct rk_err;
 struct bnd_resources;
 
-/* Absolute directories, one per v1 hierarchy or a single one on v2: `paths` is all that later verbs need (state.json keeps
- * it). All zero is a valid, empty value. */
+/* Absolute directories, one per v1 hierarchy or a single one on v2: `paths` is all that later verbs need
+ * (state.json keeps it). All zero is a valid, empty value. */
 struct box_cgroup {
     bool unified; /* v2: paths.v[0] is the only one */
+    bool hybrid;  /* v1 with a v2 hierarchy beside it, whose directory is the last path; only between create
+                     and join */
     struct rk_argv paths;
 };
 
 /* Make the container's cgroup in every hierarchy and write the limits.
- * `cgroups_path` is the specification's linux.cgroupsPath, with runc's meaning: absolute is from each hierarchy's mount
- * point, relative is below the caller's own cgroup, NULL or empty is "/<id>" below the caller's own.
- * Directories that are there already and hold a process are refused (-EBUSY); empty ones are taken over.
- * On failure nothing that this call made is left. Errors name the file and the value that the kernel refused. */
+ * `cgroups_path` is the specification's linux.cgroupsPath, with runc's meaning: absolute is from each
+ * hierarchy's mount point, relative is below the caller's own cgroup (v2: beside it, since a cgroup with
+ * processes gives no limits), NULL or empty is the relative "<id>". Directories that are there already and
+ * hold a process are refused (-EBUSY); empty ones are taken over. On failure nothing that this call made is
+ * left. Errors name the file and the value that the kernel refused. */
 int box_cgroup_create(struct box_cgroup *ret_cgroup, const char *cgroups_path, const char *id,
                       const struct bnd_resources *resources, struct rk_err *err);
 
-/* Put process `pid` into every directory. */
+/* The fast way in, 0.3 ms for ten hierarchies: the child is born in its v2 cgroup and moves itself into the
+ * v1 ones. The kernel then stops nobody's forks; any other migration waits for an RCU grace period, 6 to 10
+ * ms.
+ *
+ * box_cgroup_open_v2: a descriptor (O_CLOEXEC, the caller's) of the v2 directory for clone3's
+ * CLONE_INTO_CGROUP, on v2 and on hybrid hosts; -1 on v1 and when it cannot be opened. box_cgroup_join_self:
+ * put the calling process, which must have one thread only, into every directory; into the v2 one only when
+ * it was not born there (`born_in_v2`). Needs the host's /sys/fs/cgroup: before the mounts or the root
+ * change. */
+int box_cgroup_open_v2(const struct box_cgroup *cgroup);
+int box_cgroup_join_self(const struct box_cgroup *cgroup, bool born_in_v2, struct rk_err *err);
+
+/* Put process `pid` into every directory: for a process that cannot do it itself. */
 int box_cgroup_join(const struct box_cgroup *cgroup, pid_t pid, struct rk_err *err);
 
 /* Send SIGKILL to every process in the cgroup (cgroup.kill on v2 where it is, else cgroup.procs until empty).

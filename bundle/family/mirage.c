@@ -1,0 +1,134 @@
+/* MirageOS: a guest that takes its address as --ipv4=ADDRESS/PREFIX and --ipv4-gateway=ADDRESS, and so on.
+ *
+ * Option names are those of mirage-runtime's Mirage_runtime_network (MirageOS 3 and 4): "ipv4",
+ * "ipv4-gateway", "ipv6", "ipv6-gateway", with "NAME-" in front for a device whose stack was configured as a
+ * group of that name. A guest that does not know an option prints its usage and exits with 64, so that only
+ * names are used that stand in the image as a word. */
+#include <ctype.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "bundle/family/family.h"
+#include "lib/cleanup.h"
+#include "lib/err.h"
+
+#define OPTION_SIZE (RK_SOLO5_NAME_SIZE + 32) /* NAME-ipv6-gateway */
+
+static const char *const suffixes[] = {"ipv4", "ipv4-gateway", "ipv6", "ipv6-gateway"};
+
+/* The option name of `suffix` for device `device`: the device called "service" is the one that has no group.
+ */
+static void option_name(char out[OPTION_SIZE], const char *device, const char *suffix)
+{
+    if (strcmp(device, "service") == 0)
+        snprintf(out, OPTION_SIZE, "%s", suffix);
+    else
+        snprintf(out, OPTION_SIZE, "%s-%s", device, suffix);
+}
+
+static bool is_word(uint8_t c)
+{
+    return isalnum(c) || c == '-' || c == '_';
+}
+
+static bool has(const struct rk_argv *list, const char *s)
+{
+    for (size_t i = 0; i < list->n; i++)
+        if (strcmp(list->v[i], s) == 0)
+            return true;
+    return false;
+}
+
+/* If the word text[0 … len) names an option of a device in the manifest, remember it. */
+static void note_word(const struct rk_solo5_mft *mft, const uint8_t *text, size_t len, struct rk_argv *keys)
+{
+    for (size_t d = 1; d < mft->entries; d++) {
+        if (mft->e[d].type != RK_SOLO5_NET)
+            continue;
+        for (size_t s = 0; s < RK_COUNT(suffixes); s++) {
+            char name[OPTION_SIZE];
+            option_name(name, mft->e[d].name, suffixes[s]);
+            if (strlen(name) == len && memcmp(name, text, len) == 0 && !has(keys, name))
+                rk_argv_add(keys,
+                            name); /* without memory the key is not offered: the guest says what it misses */
+        }
+    }
+}
+
+static bool recognise(const struct bnd_bytes *image, struct rk_argv *ret_keys)
+{
+    size_t nets = 0;
+    if (!image->solo5)
+        return false;
+    for (size_t d = 1; d < image->solo5->mft.entries; d++)
+        nets += image->solo5->mft.e[d].type == RK_SOLO5_NET;
+    if (nets == 0)
+        return false;
+    const uint8_t *end = image->data + image->size;
+    for (const uint8_t *p = image->data; (p = memmem(p, (size_t)(end - p), "ipv", 3)); p += 3) {
+        const uint8_t *first = p, *last = p + 3;
+        while (first > image->data && is_word(first[-1]) && p - first < OPTION_SIZE)
+            first--;
+        while (last < end && is_word(*last) && last - p < 16)
+            last++;
+        while (first < p && *first == '-')
+            first++;
+        note_word(&image->solo5->mft, first, (size_t)(last - first), ret_keys);
+    }
+    return ret_keys->n > 0;
+}
+
+/* Whether the user's own arguments set option `name`: "--name=…" or "--name". */
+static bool user_sets(const struct rk_argv *args, const char *name)
+{
+    size_t len = strlen(name);
+    for (size_t i = 0; i < args->n; i++) {
+        const char *a = args->v[i];
+        if (strncmp(a, "--", 2) == 0 && strncmp(a + 2, name, len) == 0 &&
+            (a[2 + len] == '=' || a[2 + len] == '\0'))
+            return true;
+    }
+    return false;
+}
+
+/* Add the address and gateway options of one device and protocol, unless the user has set one of them. */
+static int add_address(const struct bnd_guest *guest, const char *device, const char *protocol,
+                       const char *address, unsigned prefix, const char *gateway, struct rk_argv *ret_args)
+{
+    char name[OPTION_SIZE], gateway_name[OPTION_SIZE + 8];
+    option_name(name, device, protocol);
+    snprintf(gateway_name, sizeof gateway_name, "%s-gateway", name);
+    if (!*address || user_sets(guest->args, name) || user_sets(guest->args, gateway_name))
+        return 0;
+    int r = 0;
+    if (has(guest->keys, name))
+        r = rk_argv_addf(ret_args, "--%s=%s/%u", name, address, prefix);
+    if (r == 0 && *gateway && has(guest->keys, gateway_name))
+        r = rk_argv_addf(ret_args, "--%s=%s", gateway_name, gateway);
+    return r;
+}
+
+static int cmdline(const struct bnd_guest *guest, struct rk_argv *ret_args, struct rk_err *err)
+{
+    for (size_t i = 0; i < guest->net_count; i++) {
+        const struct bnd_guest_net *n = &guest->nets[i];
+        if (!n->device)
+            continue;
+        if (add_address(guest, n->device, "ipv4", n->ipv4, n->ipv4_prefix, n->ipv4_gateway, ret_args) < 0 ||
+            add_address(guest, n->device, "ipv6", n->ipv6, n->ipv6_prefix, n->ipv6_gateway, ret_args) < 0)
+            return rk_fail(err, -ENOMEM, "out of memory");
+    }
+    for (size_t i = 0; i < guest->args->n; i++) {
+        int r = bnd_family_add_quoted(ret_args, guest->args->v[i], guest, err);
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
+const struct bnd_family bnd_family_mirage = {
+    .name = "mirage",
+    .recognise = recognise,
+    .cmdline = cmdline,
+};

@@ -1,0 +1,252 @@
+/* Reads config.json into struct bnd_spec. */
+#include "bundle/spec.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "bundle/spec_json.h"
+#include "lib/cleanup.h"
+#include "lib/err.h"
+#include "lib/fd.h"
+#include "lib/json.h"
+
+#define CONFIG_MAX (8 << 20) /* bytes; engines write some 30 kB */
+
+static int out_of_memory(struct rk_err *err)
+{
+    return rk_fail(err, -ENOMEM, "out of memory");
+}
+
+/* `path` as it is when absolute, else below `base`. NULL without memory. */
+static char *absolute_path(const char *base, const char *path)
+{
+    char *out = NULL;
+    if (path[0] == '/')
+        return strdup(path);
+    if (strcmp(path, ".") == 0)
+        return strdup(base);
+    return asprintf(&out, "%s/%s", base, path) < 0 ? NULL : out;
+}
+
+static int read_process(struct bnd_spec *spec, json_t *root, struct rk_err *err)
+{
+    json_t *process = NULL, *user = NULL;
+    int64_t uid = 0, gid = 0;
+    int r;
+    if ((r = rk_json_object(root, "", "process", &process, err)) < 0)
+        return r;
+    if (!process)
+        return rk_fail(err, -EINVAL, "process: missing");
+    if ((r = rk_json_bool(process, "process", "terminal", &spec->terminal, err)) < 0 ||
+        (r = rk_json_strings(process, "process", "args", &spec->args, err)) < 0 ||
+        (r = rk_json_strings(process, "process", "env", &spec->env, err)) < 0 ||
+        (r = rk_json_strdup(process, "process", "cwd", &spec->cwd, err)) < 0 ||
+        (r = rk_json_int(process, "process", "oomScoreAdj", &spec->oom_score_adj, err)) < 0 ||
+        (r = rk_json_object(process, "process", "user", &user, err)) < 0 ||
+        (r = rk_json_int(user, "process.user", "uid", &uid, err)) < 0 ||
+        (r = rk_json_int(user, "process.user", "gid", &gid, err)) < 0)
+        return r;
+    if (spec->args.n == 0)
+        return rk_fail(err, -EINVAL, "process.args: must not be empty");
+    if (uid < 0 || uid >= UINT32_MAX || gid < 0 || gid >= UINT32_MAX)
+        return rk_fail(err, -EINVAL, "process.user: uid or gid out of range");
+    spec->uid = (uid_t)uid;
+    spec->gid = (gid_t)gid;
+    if (!spec->cwd && !(spec->cwd = strdup("/")))
+        return out_of_memory(err);
+    return 0;
+}
+
+static int read_root(struct bnd_spec *spec, json_t *root, struct rk_err *err)
+{
+    json_t *object = NULL;
+    const char *path = NULL;
+    int r;
+    if ((r = rk_json_object(root, "", "root", &object, err)) < 0 ||
+        (r = rk_json_string(object, "root", "path", &path, err)) < 0 ||
+        (r = rk_json_bool(object, "root", "readonly", &spec->root_readonly, err)) < 0)
+        return r;
+    if (!path || !*path)
+        return rk_fail(err, -EINVAL, "root.path: missing");
+    spec->root_path = absolute_path(spec->bundle, path);
+    return spec->root_path ? 0 : out_of_memory(err);
+}
+
+static int read_mount(struct bnd_mount *mount, const char *bundle, json_t *json, struct rk_err *err)
+{
+    rk_autoargv struct rk_argv options = {0};
+    const char *source = NULL;
+    int r;
+    if ((r = rk_json_strdup(json, "mounts[]", "destination", &mount->destination, err)) < 0 ||
+        (r = rk_json_strdup(json, "mounts[]", "type", &mount->type, err)) < 0 ||
+        (r = rk_json_string(json, "mounts[]", "source", &source, err)) < 0 ||
+        (r = rk_json_strings(json, "mounts[]", "options", &options, err)) < 0)
+        return r;
+    if (!mount->destination || !*mount->destination)
+        return rk_fail(err, -EINVAL, "mounts[].destination: missing");
+    mount->bind = mount->type && strcmp(mount->type, "bind") == 0;
+    for (size_t i = 0; i < options.n; i++) {
+        const char *o = options.v[i];
+        if (strcmp(o, "bind") == 0 || strcmp(o, "rbind") == 0)
+            mount->bind = true;
+        else if (strcmp(o, "ro") == 0 || strcmp(o, "rro") == 0)
+            mount->readonly = true;
+        else if (strcmp(o, "rw") == 0)
+            mount->readonly = false;
+    }
+    if (source) {
+        mount->source = mount->bind ? absolute_path(bundle, source) : strdup(source);
+        if (!mount->source)
+            return out_of_memory(err);
+    }
+    return 0;
+}
+
+static int read_mounts(struct bnd_spec *spec, json_t *root, struct rk_err *err)
+{
+    json_t *array = NULL, *v;
+    size_t i;
+    int r = rk_json_array(root, "", "mounts", &array, err);
+    if (r < 0 || json_array_size(array) == 0)
+        return r;
+    spec->mounts = calloc(json_array_size(array), sizeof *spec->mounts);
+    if (!spec->mounts)
+        return out_of_memory(err);
+    json_array_foreach(array, i, v)
+    {
+        spec->mount_count = i + 1;
+        if ((r = read_mount(&spec->mounts[i], spec->bundle, v, err)) < 0)
+            return r;
+    }
+    return 0;
+}
+
+static int read_annotations(struct bnd_spec *spec, json_t *root, struct rk_err *err)
+{
+    json_t *object = NULL, *value;
+    const char *key;
+    int r = rk_json_object(root, "", "annotations", &object, err);
+    if (r < 0 || json_object_size(object) == 0)
+        return r;
+    spec->annotations = calloc(json_object_size(object), sizeof *spec->annotations);
+    if (!spec->annotations)
+        return out_of_memory(err);
+    json_object_foreach(object, key, value)
+    {
+        if (!json_is_string(value))
+            return rk_fail(err, -EINVAL, "annotations.%s: expected a string", key);
+        struct bnd_annotation *a = &spec->annotations[spec->annotation_count++];
+        a->key = strdup(key);
+        a->value = strdup(json_string_value(value));
+        if (!a->key || !a->value)
+            return out_of_memory(err);
+    }
+    return 0;
+}
+
+static int read_config(struct bnd_spec *spec, json_t *root, struct rk_err *err)
+{
+    int r;
+    if (!json_is_object(root))
+        return rk_fail(err, -EINVAL, "expected an object");
+    if ((r = rk_json_strdup(root, "", "ociVersion", &spec->oci_version, err)) < 0 ||
+        (r = rk_json_strdup(root, "", "hostname", &spec->hostname, err)) < 0 ||
+        (r = read_root(spec, root, err)) < 0 || (r = read_process(spec, root, err)) < 0 ||
+        (r = read_mounts(spec, root, err)) < 0 || (r = bnd_spec_read_hooks(spec, root, err)) < 0 ||
+        (r = bnd_spec_read_linux(spec, root, err)) < 0 || (r = read_annotations(spec, root, err)) < 0)
+        return r;
+    if (!spec->oci_version)
+        return rk_fail(err, -EINVAL, "ociVersion: missing");
+    return 0;
+}
+
+int bnd_spec_load(struct bnd_spec **ret_spec, const char *bundle, struct rk_err *err)
+{
+    struct bnd_spec *spec = calloc(1, sizeof *spec);
+    if (!spec)
+        return out_of_memory(err);
+    spec->oom_score_adj = BND_UNSET;
+    rk_autofree char *file = NULL;
+    rk_autofree char *text = NULL;
+    size_t len = 0;
+    int r = 0;
+    spec->bundle = realpath(bundle, NULL);
+    if (!spec->bundle) {
+        r = rk_fail_errno(err, "bundle '%s'", bundle);
+    } else if (asprintf(&file, "%s/config.json", spec->bundle) < 0) {
+        r = out_of_memory(err);
+    } else if ((r = rk_read_file_at(AT_FDCWD, file, CONFIG_MAX, &text, &len)) < 0) {
+        errno = -r;
+        r = rk_fail_errno(err, "read '%s'", file);
+    }
+    if (r == 0) {
+        json_error_t where;
+        rk_autojson json_t *json = json_loadb(text, len, 0, &where);
+        if (json)
+            r = read_config(spec, json, err);
+        else
+            r = rk_fail(err, -EINVAL, "line %d: %s", where.line, where.text);
+        if (r < 0)
+            rk_wrap(err, "'%s'", file);
+    }
+    if (r < 0) {
+        bnd_spec_free(spec);
+        return r;
+    }
+    *ret_spec = spec;
+    return 0;
+}
+
+void bnd_spec_free(struct bnd_spec *spec)
+{
+    if (!spec)
+        return;
+    free(spec->oci_version);
+    free(spec->bundle);
+    free(spec->root_path);
+    rk_argv_fini(&spec->args);
+    rk_argv_fini(&spec->env);
+    free(spec->cwd);
+    free(spec->hostname);
+    for (size_t i = 0; i < spec->mount_count; i++) {
+        free(spec->mounts[i].destination);
+        free(spec->mounts[i].type);
+        free(spec->mounts[i].source);
+    }
+    free(spec->mounts);
+    for (size_t i = 0; i < spec->namespace_count; i++)
+        free(spec->namespaces[i].path);
+    free(spec->namespaces);
+    bnd_hooks_fini(&spec->hooks);
+    free(spec->cgroups_path);
+    free(spec->resources.cpus);
+    free(spec->resources.mems);
+    free(spec->resources.devices);
+    for (size_t i = 0; i < spec->annotation_count; i++) {
+        free(spec->annotations[i].key);
+        free(spec->annotations[i].value);
+    }
+    free(spec->annotations);
+    free(spec);
+}
+
+const struct bnd_namespace *bnd_spec_namespace(const struct bnd_spec *spec, int flag)
+{
+    for (size_t i = 0; i < spec->namespace_count; i++)
+        if (spec->namespaces[i].flag == flag)
+            return &spec->namespaces[i];
+    return NULL;
+}
+
+const char *bnd_spec_annotation(const struct bnd_spec *spec, const char *key)
+{
+    for (size_t i = 0; i < spec->annotation_count; i++)
+        if (strcmp(spec->annotations[i].key, key) == 0)
+            return spec->annotations[i].value;
+    return NULL;
+}

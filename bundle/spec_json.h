@@ -1,0 +1,20 @@
+/* The parts of the config.json reader that have a file of their own: hooks, and the linux object. */
+#ifndef BND_SPEC_JSON_H
+#define BND_SPEC_JSON_H
+
+#include "bundle/spec.h"
+#include "lib/json.h"
+
+/* Fill spec->hooks from root.hooks; spec->namespaces, cgroups_path and resources from root.linux. Errors name
+ * the key. */
+int bnd_spec_read_hooks(struct bnd_spec *spec, json_t *root, struct rk_err *err);
+int bnd_spec_read_linux(struct bnd_spec *spec, json_t *root, struct rk_err *err);
+
+/* One list of hooks, as the specification writes it, and back: state.json keeps those that later verbs run.
+ */
+int bnd_hooks_read_list(struct bnd_hook_list *ret_list, json_t *hooks, const char *key, struct rk_err *err);
+json_t *bnd_hooks_to_json(const struct bnd_hook_list *list);
+
+void bnd_hooks_fini(struct bnd_hooks *hooks);
+
+#endif

@@ -1,0 +1,147 @@
+/* The linux object of config.json: namespaces, cgroup path, resources. */
+#include <errno.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bundle/spec_json.h"
+#include "lib/cleanup.h"
+#include "lib/err.h"
+
+static const struct {
+    const char *name;
+    int flag;
+} namespace_types[] = {
+    {"mount", CLONE_NEWNS}, {"network", CLONE_NEWNET}, {"uts", CLONE_NEWUTS},       {"ipc", CLONE_NEWIPC},
+    {"pid", CLONE_NEWPID},  {"user", CLONE_NEWUSER},   {"cgroup", CLONE_NEWCGROUP},
+};
+
+static int read_namespace(struct bnd_namespace *ns, json_t *json, struct rk_err *err)
+{
+    const char *type = NULL;
+    int r;
+    if ((r = rk_json_string(json, "linux.namespaces[]", "type", &type, err)) < 0 ||
+        (r = rk_json_strdup(json, "linux.namespaces[]", "path", &ns->path, err)) < 0)
+        return r;
+    for (size_t i = 0; type && i < RK_COUNT(namespace_types); i++)
+        if (strcmp(namespace_types[i].name, type) == 0)
+            ns->flag = namespace_types[i].flag;
+    if (!ns->flag)
+        return rk_fail(err, -EINVAL, "linux.namespaces[].type: unknown type \"%s\"", type ? type : "");
+    if (ns->path && !*ns->path) {
+        free(ns->path);
+        ns->path = NULL;
+    }
+    if (ns->path && ns->path[0] != '/')
+        return rk_fail(err, -EINVAL, "linux.namespaces[].path: expected an absolute path, not '%s'",
+                       ns->path);
+    return 0;
+}
+
+static int read_namespaces(struct bnd_spec *spec, json_t *linux_object, struct rk_err *err)
+{
+    json_t *array = NULL, *v;
+    size_t i;
+    int r = rk_json_array(linux_object, "linux", "namespaces", &array, err);
+    if (r < 0 || json_array_size(array) == 0)
+        return r;
+    spec->namespaces = calloc(json_array_size(array), sizeof *spec->namespaces);
+    if (!spec->namespaces)
+        return rk_fail(err, -ENOMEM, "out of memory");
+    json_array_foreach(array, i, v)
+    {
+        struct bnd_namespace ns = {0};
+        r = read_namespace(&ns, v, err);
+        if (r == 0 && bnd_spec_namespace(spec, ns.flag))
+            r = rk_fail(err, -EINVAL, "linux.namespaces: the same type twice");
+        if (r < 0) {
+            free(ns.path);
+            return r;
+        }
+        spec->namespaces[spec->namespace_count++] = ns;
+    }
+    return 0;
+}
+
+static int read_device_rule(struct bnd_device_rule *rule, json_t *json, struct rk_err *err)
+{
+    const char *where = "linux.resources.devices[]";
+    const char *type = "a", *access = "rwm";
+    int r;
+    *rule = (struct bnd_device_rule){.major = -1, .minor = -1};
+    if ((r = rk_json_bool(json, where, "allow", &rule->allow, err)) < 0 ||
+        (r = rk_json_string(json, where, "type", &type, err)) < 0 ||
+        (r = rk_json_string(json, where, "access", &access, err)) < 0 ||
+        (r = rk_json_int(json, where, "major", &rule->major, err)) < 0 ||
+        (r = rk_json_int(json, where, "minor", &rule->minor, err)) < 0)
+        return r;
+    if (!*type)
+        type = "a";
+    if (!*access)
+        access = "rwm";
+    if (strlen(type) != 1 || !strchr("acbup", *type))
+        return rk_fail(err, -EINVAL, "%s.type: expected a, b or c, not \"%s\"", where, type);
+    if (strspn(access, "rwm") != strlen(access))
+        return rk_fail(err, -EINVAL, "%s.access: expected letters of \"rwm\", not \"%s\"", where, access);
+    rule->type = *type == 'u' ? 'c' : *type;
+    rule->read = strchr(access, 'r') != NULL;
+    rule->write = strchr(access, 'w') != NULL;
+    rule->mknod = strchr(access, 'm') != NULL;
+    return 0;
+}
+
+static int read_device_rules(struct bnd_resources *res, json_t *json, struct rk_err *err)
+{
+    json_t *array = NULL, *v;
+    size_t i;
+    int r = rk_json_array(json, "linux.resources", "devices", &array, err);
+    if (r < 0 || json_array_size(array) == 0)
+        return r;
+    res->devices = calloc(json_array_size(array), sizeof *res->devices);
+    if (!res->devices)
+        return rk_fail(err, -ENOMEM, "out of memory");
+    json_array_foreach(array, i, v)
+    {
+        if ((r = read_device_rule(&res->devices[i], v, err)) < 0)
+            return r;
+        res->device_count = i + 1;
+    }
+    return 0;
+}
+
+static int read_resources(struct bnd_resources *res, json_t *linux_object, struct rk_err *err)
+{
+    json_t *json = NULL, *memory = NULL, *cpu = NULL, *pids = NULL;
+    const char *where = "linux.resources";
+    int r;
+    if ((r = rk_json_object(linux_object, "linux", "resources", &json, err)) < 0 ||
+        (r = rk_json_object(json, where, "memory", &memory, err)) < 0 ||
+        (r = rk_json_object(json, where, "cpu", &cpu, err)) < 0 ||
+        (r = rk_json_object(json, where, "pids", &pids, err)) < 0 ||
+        (r = rk_json_int(memory, "linux.resources.memory", "limit", &res->memory_limit, err)) < 0 ||
+        (r = rk_json_int(memory, "linux.resources.memory", "reservation", &res->memory_reservation, err)) <
+            0 ||
+        (r = rk_json_int(memory, "linux.resources.memory", "swap", &res->memory_swap, err)) < 0 ||
+        (r = rk_json_int(cpu, "linux.resources.cpu", "shares", &res->cpu_shares, err)) < 0 ||
+        (r = rk_json_int(cpu, "linux.resources.cpu", "quota", &res->cpu_quota, err)) < 0 ||
+        (r = rk_json_int(cpu, "linux.resources.cpu", "period", &res->cpu_period, err)) < 0 ||
+        (r = rk_json_strdup(cpu, "linux.resources.cpu", "cpus", &res->cpus, err)) < 0 ||
+        (r = rk_json_strdup(cpu, "linux.resources.cpu", "mems", &res->mems, err)) < 0 ||
+        (r = rk_json_int(pids, "linux.resources.pids", "limit", &res->pids_limit, err)) < 0)
+        return r;
+    return read_device_rules(res, json, err);
+}
+
+int bnd_spec_read_linux(struct bnd_spec *spec, json_t *root, struct rk_err *err)
+{
+    struct bnd_resources *res = &spec->resources;
+    json_t *linux_object = NULL;
+    int r;
+    res->memory_limit = res->memory_reservation = res->memory_swap = BND_UNSET;
+    res->cpu_shares = res->cpu_quota = res->cpu_period = res->pids_limit = BND_UNSET;
+    if ((r = rk_json_object(root, "", "linux", &linux_object, err)) < 0 ||
+        (r = rk_json_strdup(linux_object, "linux", "cgroupsPath", &spec->cgroups_path, err)) < 0 ||
+        (r = read_namespaces(spec, linux_object, err)) < 0)
+        return r;
+    return read_resources(res, linux_object, err);
+}

@@ -1,0 +1,69 @@
+/* The global options. */
+#include "config/global.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "config/flags.h"
+#include "lib/err.h"
+
+/* The table is filled in per call: its values point into *g. */
+#define GLOBAL_FLAGS(g)                                                                                      \
+    {                                                                                                        \
+        {"root", 0, CFG_STRING, &(g)->root, "directory for the state of containers (default /run/runuk)"},   \
+            {"log", 0, CFG_STRING, &(g)->log, "file to append log lines to"},                                \
+            {"log-format", 0, CFG_STRING, &(g)->log_format, "\"text\" (default) or \"json\""},               \
+            {"debug", 0, CFG_BOOL, &(g)->debug, "write debug lines to the log"},                             \
+            {"systemd-cgroup", 0, CFG_BOOL, &(g)->systemd_cgroup, "cgroupsPath is \"slice:prefix:name\""},   \
+            {"criu", 0, CFG_STRING, NULL, "accepted for runc's sake"},                                       \
+            {"rootless", 0, CFG_STRING, NULL, "accepted for runc's sake"},                                   \
+            {"settings", 0, CFG_STRING, &(g)->settings,                                                      \
+             "settings file instead of " RUNUK_SYSCONFDIR "/runuk.json"},                                    \
+            {"version", 'v', CFG_BOOL, &(g)->version, "print the version"},                                  \
+            {"help", 'h', CFG_BOOL, &(g)->help, "print this help"}, {NULL, 0, CFG_BOOL, NULL, NULL},         \
+    }
+
+int cfg_global_parse(struct cfg_global *ret_global, int argc, char **argv, struct rk_err *err)
+{
+    struct cfg_global g = {.log_format = "text", .argv = argv, .argc = argc};
+    const struct cfg_flag flags[] = GLOBAL_FLAGS(&g);
+    int index = 1;
+    int r = cfg_flags_parse(flags, argc, argv, &index, false, err);
+    if (r < 0)
+        return r;
+    if (strcmp(g.log_format, "text") != 0 && strcmp(g.log_format, "json") != 0)
+        return rk_fail(err, -EINVAL, "invalid log-format: %s", g.log_format);
+    g.verb = index;
+    *ret_global = g;
+    return 0;
+}
+
+void cfg_global_help(void)
+{
+    struct cfg_global g;
+    const struct cfg_flag flags[] = GLOBAL_FLAGS(&g);
+    cfg_flags_help(flags);
+}
+
+char **cfg_global_runc_argv(const struct cfg_global *global)
+{
+    char **out = calloc((size_t)global->argc + 1, sizeof *out);
+    if (!out)
+        return NULL;
+    int n = 0;
+    for (int i = 0; i < global->argc; i++) {
+        const char *name = global->argv[i];
+        if (i > 0 && i < global->verb && name[0] == '-') {
+            name += name[1] == '-' ? 2 : 1;
+            if (strcmp(name, "settings") == 0) {
+                i++; /* its value */
+                continue;
+            }
+            if (strncmp(name, "settings=", 9) == 0)
+                continue;
+        }
+        out[n++] = global->argv[i];
+    }
+    return out;
+}

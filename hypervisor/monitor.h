@@ -1,0 +1,89 @@
+/* The monitors: which image each boots, how well on this host, and how it is called. */
+#ifndef HV_MONITOR_H
+#define HV_MONITOR_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "bundle/image.h"
+#include "lib/argv.h"
+
+struct rk_err;
+
+/* What the choice of a monitor may look at. */
+struct hv_host {
+    const char *monitor_dir; /* where the monitors' binaries are */
+    int state_root; /* descriptor of the state root, where the KVM probe keeps its answer; -1: keep none */
+};
+
+#define HV_REASON 512 /* bytes of a text that says why a monitor can't be used */
+
+/* A network device for the monitor. */
+struct hv_net {
+    const char *device; /* manifest name */
+    int fd;             /* number that the tap has in the monitor */
+    const uint8_t *mac; /* 6 bytes */
+    unsigned mtu;
+};
+
+/* A block device for the monitor. */
+struct hv_disk {
+    const char *device;
+    int fd; /* number that it has in the monitor */
+};
+
+/* One start of a guest, every descriptor by the number that it has in the monitor. */
+struct hv_launch {
+    int image_fd;
+    int kvm_fd;      /* -1 when the monitor needs none */
+    uint64_t memory; /* bytes */
+    const struct hv_net *nets;
+    size_t net_count;
+    const struct hv_disk *disks;
+    size_t disk_count;
+    const struct rk_argv *args; /* the guest's, quoted by its family */
+};
+
+struct hv_monitor {
+    const char *name;   /* "hvt" */
+    const char *binary; /* file name in monitor_dir */
+    enum rk_solo5_target target;
+    int score;               /* among monitors that could boot forms of one image, the highest wins */
+    bool needs_kvm;          /* gets an open /dev/kvm */
+    uint64_t headroom;       /* bytes that the monitor and the kernel take beside the guest's memory … */
+    unsigned headroom_shift; /* … plus guest memory >> this (page tables) */
+    uint64_t memory_max;     /* bytes of guest memory at the most */
+    uint64_t memory_unit;    /* bytes: guest memory is a multiple */
+    /* 0: usable on this host; negative: not, and `reason` says why in a few words. */
+    int (*probe)(const struct hv_host *host, char reason[HV_REASON]);
+    /* Append the monitor's command line, argv[0] included. -ENOMEM. */
+    int (*prepare)(const struct hv_launch *launch, struct rk_argv *ret_argv);
+};
+
+/* In the order of `features`. Ends with NULL. */
+extern const struct hv_monitor *const hv_monitors[];
+
+/* The monitor of that name, or NULL. */
+const struct hv_monitor *hv_monitor_find(const char *name);
+
+/* Choose the best monitor for the forms of an image: *ret_monitor, and *ret_index is the form. Errors name
+ * the image, its target, why no monitor can be used and what would help. */
+int hv_monitor_choose(const struct hv_monitor **ret_monitor, size_t *ret_index,
+                      const struct bnd_images *images, const struct hv_host *host, struct rk_err *err);
+
+/* Guest memory in bytes: the limit (bytes; 0 or less: none) less head-room, else `fallback`; rounded down to
+ * what the monitor takes, and large enough for the image. `headroom` replaces the monitor's own figure unless
+ * negative. */
+int hv_memory_size(uint64_t *ret_memory, const struct hv_monitor *monitor, const struct rk_solo5_image *image,
+                   int64_t limit, uint64_t fallback, int64_t headroom, struct rk_err *err);
+
+/* Is KVM usable: does a guest that executes SSE run? Asked of `probe_binary` (runuk-hvt --probe) once per
+ * boot, and remembered in the state root. 0, or negative with `reason`. */
+int hv_kvm_probe(const struct hv_host *host, const char *probe_binary, char reason[HV_REASON]);
+
+/* The command line of both Solo5 tenders of ours; `extra` (may be NULL) is one more option. */
+int hv_solo5_prepare(const char *name, const char *extra, const struct hv_launch *launch,
+                     struct rk_argv *ret_argv);
+
+#endif

@@ -1,0 +1,166 @@
+/* Descriptors and paths. */
+#include "lib/fd.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/openat2.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "lib/cleanup.h"
+
+int rk_open_in_root(int dirfd, const char *path, int flags)
+{
+    struct open_how how = {
+        .flags = (uint64_t)(flags | O_CLOEXEC),
+        .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS,
+    };
+    long fd;
+    do
+        fd = syscall(SYS_openat2, dirfd, path, &how, sizeof how);
+    while (fd < 0 && (errno == EINTR || errno == EAGAIN)); /* EAGAIN: a rename raced with a ".." */
+    return fd < 0 ? -errno : (int)fd;
+}
+
+int rk_read_fd(int fd, size_t max, char **ret_data, size_t *ret_len)
+{
+    size_t room = 4096, len = 0;
+    rk_autofree char *data = malloc(room + 1);
+    if (!data)
+        return -ENOMEM;
+    for (;;) {
+        ssize_t n = read(fd, data + len, room - len);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return -errno;
+        if (n == 0)
+            break;
+        len += (size_t)n;
+        if (len > max)
+            return -EFBIG;
+        if (len == room) {
+            char *grown = realloc(data, room * 2 + 1);
+            if (!grown)
+                return -ENOMEM;
+            data = grown;
+            room *= 2;
+        }
+    }
+    data[len] = '\0';
+    *ret_data = rk_take(data);
+    if (ret_len)
+        *ret_len = len;
+    return 0;
+}
+
+int rk_read_file_at(int dirfd, const char *path, size_t max, char **ret_data, size_t *ret_len)
+{
+    rk_autoclose int fd = openat(dirfd, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    if (fd < 0)
+        return -errno;
+    return rk_read_fd(fd, max, ret_data, ret_len);
+}
+
+int rk_write_all(int fd, const void *data, size_t len)
+{
+    const char *p = data;
+    while (len > 0) {
+        ssize_t n = write(fd, p, len);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return -errno;
+        p += n;
+        len -= (size_t)n;
+    }
+    return 0;
+}
+
+int rk_write_file_atomic(int dirfd, const char *name, const void *data, size_t len, mode_t mode)
+{
+    char tmp[NAME_MAX + 1];
+    const char *base = strrchr(name, '/');
+    int dir_len = base ? (int)(base + 1 - name) : 0;
+    char tmp_path[PATH_MAX];
+    base = name + dir_len;
+    if (snprintf(tmp, sizeof tmp, ".%.200s.%d", base, (int)getpid()) >= (int)sizeof tmp ||
+        snprintf(tmp_path, sizeof tmp_path, "%.*s%s", dir_len, name, tmp) >= (int)sizeof tmp_path)
+        return -ENAMETOOLONG;
+    /* A leftover of a killed process with a recycled pid is ours to replace. */
+    unlinkat(dirfd, tmp_path, 0);
+    rk_autoclose int fd = openat(dirfd, tmp_path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
+    if (fd < 0)
+        return -errno;
+    int r = rk_write_all(fd, data, len);
+    if (r == 0 && renameat(dirfd, tmp_path, dirfd, name) < 0)
+        r = -errno;
+    if (r < 0)
+        unlinkat(dirfd, tmp_path, 0);
+    return r;
+}
+
+int rk_mkdir_parents(const char *path, mode_t mode)
+{
+    char copy[PATH_MAX];
+    if (strlen(path) >= sizeof copy)
+        return -ENAMETOOLONG;
+    if (mkdir(path, mode) == 0 || errno == EEXIST)
+        return 0;
+    if (errno != ENOENT)
+        return -errno;
+    strcpy(copy, path);
+    for (char *p = copy + 1; *p; p++) {
+        if (*p != '/')
+            continue;
+        *p = '\0';
+        if (mkdir(copy, mode) < 0 && errno != EEXIST)
+            return -errno;
+        *p = '/';
+    }
+    return mkdir(copy, mode) < 0 && errno != EEXIST ? -errno : 0;
+}
+
+static void closedir_auto(DIR **dir)
+{
+    if (*dir)
+        closedir(*dir);
+}
+
+int rk_remove_children(int fd)
+{
+    rk_autoclose int copy = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (copy < 0)
+        return -errno;
+    __attribute__((cleanup(closedir_auto))) DIR *dir = fdopendir(copy);
+    if (!dir)
+        return -errno;
+    copy = -1;
+    int first = 0;
+    for (struct dirent *e; (e = readdir(dir));) {
+        if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
+            continue;
+        int r = unlinkat(fd, e->d_name, 0) < 0 ? -errno : 0;
+        if (r == -EISDIR || r == -EPERM) {
+            rk_autoclose int sub = openat(fd, e->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+            r = sub < 0 ? -errno : rk_remove_children(sub);
+            if (unlinkat(fd, e->d_name, AT_REMOVEDIR) < 0 && r == 0)
+                r = -errno;
+        }
+        if (r < 0 && r != -ENOENT && first == 0)
+            first = r;
+    }
+    return first;
+}
+
+int rk_same_file(int a, int b)
+{
+    struct stat sa, sb;
+    return fstat(a, &sa) == 0 && fstat(b, &sb) == 0 && sa.st_dev == sb.st_dev && sa.st_ino == sb.st_ino;
+}

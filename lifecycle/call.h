@@ -1,0 +1,68 @@
+/* One call of runuk: the command line as parsed so far, the settings, and the verbs. */
+#ifndef CTR_CALL_H
+#define CTR_CALL_H
+
+#include "config/global.h"
+#include "config/settings.h"
+#include "lifecycle/store.h"
+
+struct rk_err;
+
+struct ctr_call {
+    const struct cfg_global *global;
+    struct cfg_settings settings;
+    struct ctr_store store;
+    int argc; /* of the verb: argv[0] is its name */
+    char **argv;
+};
+
+/* A verb: returns the exit status of the process (0 or more), or a negative errno with a text that main
+ * prints. */
+typedef int ctr_verb_fn(struct ctr_call *call, struct rk_err *err);
+
+ctr_verb_fn ctr_create_verb, ctr_start_verb, ctr_state_verb, ctr_kill_verb, ctr_delete_verb, ctr_run_verb,
+    ctr_list_verb;
+
+/* Every verb that runuk does not know itself: it goes to runc, unless the container is ours. */
+ctr_verb_fn ctr_other_verb;
+
+struct cfg_flag;
+
+/* Parse the flags of a verb and its positional arguments, `min` to `max` of them, into `positional` (absent
+ * ones NULL). 0: go on; 1: --help was asked for and printed; -EINVAL in runc's words for an unknown flag or a
+ * wrong count. */
+int ctr_call_parse(struct ctr_call *call, const struct cfg_flag *flags, const char **positional, int min,
+                   int max, struct rk_err *err);
+
+/* Hand the whole call over to runc: returns only when that fails. */
+int ctr_delegate(const struct ctr_call *call, struct rk_err *err);
+
+/* The path of runc: of the settings, else the first in PATH (then of the usual directories) that is not runuk
+ * itself. */
+int ctr_find_runc(char **ret_path, const struct ctr_call *call, struct rk_err *err);
+
+/* Whether neither runuk nor runc can have a container of that id: then no runc needs to be asked. */
+bool ctr_known_nowhere(const struct ctr_call *call, const char *id);
+
+/* What `runc [global options] ARGS…` prints, as heap memory; its errors are dropped. -ECHILD when it fails.
+ */
+int ctr_runc_output(char **ret_text, const struct ctr_call *call, char *const *args, struct rk_err *err);
+
+/* create, start and delete as functions: `run` is made of them. */
+struct ctr_create_options {
+    const char *bundle, *pid_file, *console_socket;
+};
+
+/* 1: created, *ret_pid (may be NULL) is the init, a child of the caller; 0: the bundle holds no unikernel,
+ * nothing was done. */
+int ctr_create(struct ctr_call *call, const char *id, const struct ctr_create_options *options,
+               pid_t *ret_pid, struct rk_err *err);
+int ctr_start(struct ctr_call *call, const char *id, struct rk_err *err);
+int ctr_delete(struct ctr_call *call, const char *id, bool force, struct rk_err *err);
+
+/* Take away all that create and start made for a container whose process is gone: wires, cgroup, state
+ * directory (`dir`); then run the poststop hooks. The first failure is reported, the rest is done all the
+ * same. */
+int ctr_dismantle(const struct ctr_store *store, struct ctr_record *record, int dir, struct rk_err *err);
+
+#endif

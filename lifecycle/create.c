@@ -1,0 +1,297 @@
+/* create: everything up to the container's first process waiting at the gate. A create that fails leaves
+ * nothing. */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "config/flags.h"
+#include "lib/cleanup.h"
+#include "lib/err.h"
+#include "lib/fd.h"
+#include "lib/json.h"
+#include "lib/message.h"
+#include "lifecycle/hooks.h"
+#include "lifecycle/plan.h"
+#include "sandbox/console.h"
+
+/* What create has made so far, for undoing. */
+struct work {
+    struct ctr_call *call;
+    const struct ctr_create_options *options;
+    struct ctr_plan *plan;
+    int dir;             /* state directory, locked */
+    int cgroup_fd;       /* cgroup v2 directory to be born into; -1 */
+    int gate;            /* listening */
+    int sync, sync_init; /* our end, and the first process' */
+    int master, slave;   /* terminal */
+    int pidfd;
+    bool hooks_ran;
+};
+
+/* The listening socket in the state directory. Its path goes through /proc, since UNIX socket paths end at
+ * 108 bytes. */
+static int open_gate(int dir, struct rk_err *err)
+{
+    struct sockaddr_un addr = {.sun_family = AF_UNIX};
+    snprintf(addr.sun_path, sizeof addr.sun_path, "/proc/self/fd/%d/" CTR_GATE_SOCKET, dir);
+    rk_autoclose int sock = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+    if (sock < 0 || bind(sock, (const struct sockaddr *)&addr, sizeof addr) < 0 || listen(sock, 1) < 0)
+        return rk_fail_errno(err, "open the start gate");
+    return rk_take_fd(&sock);
+}
+
+/* Wait for the first process' message, which should be `letter`. */
+static int expect(int sync, enum ctr_message letter, struct rk_err *err)
+{
+    char msg[RK_ERR_TEXT + 1];
+    ssize_t n = rk_message_receive(sync, msg, sizeof msg - 1, NULL, NULL);
+    if (n > 0 && msg[0] == (char)letter)
+        return 0;
+    if (n > 0 && msg[0] == CTR_MSG_ERROR) {
+        msg[n] = '\0';
+        return rk_fail(err, -ECANCELED, "%s", msg + 1);
+    }
+    return rk_fail(err, -ECHILD, "the container's first process ended unexpectedly");
+}
+
+static int tell(int sync, enum ctr_message letter, const char *payload, struct rk_err *err)
+{
+    rk_autofree char *msg = NULL;
+    int n = asprintf(&msg, "%c%s", (char)letter, payload);
+    int r = n < 0 ? -ENOMEM : rk_message_send(sync, msg, (size_t)n, NULL, 0);
+    if (r < 0) {
+        errno = -r;
+        return rk_fail_errno(err, "talk to the container's first process");
+    }
+    return 0;
+}
+
+static int open_console(struct work *w, struct rk_err *err)
+{
+    char name[BOX_CONSOLE_NAME];
+    bool terminal = w->plan->spec->terminal;
+    const char *socket_path = w->options->console_socket;
+    if (!terminal && socket_path && *socket_path)
+        return rk_fail(err, -EINVAL, "--console-socket given, but process.terminal is false");
+    if (!terminal)
+        return 0;
+    if (!socket_path || !*socket_path)
+        return rk_fail(err, -EINVAL,
+                       "cannot allocate tty without --console-socket: process.terminal is true");
+    int r = box_console_open(&w->master, &w->slave, name, err);
+    return r < 0 ? r : box_console_send(socket_path, w->master, name, err);
+}
+
+/* Clone the first process, and wait until it is in its cgroup and namespaces. */
+static int spawn(struct work *w, struct rk_err *err)
+{
+    struct ctr_plan *plan = w->plan;
+    struct box_namespaces ns;
+    int pair[2];
+    int r = box_namespaces_open(&ns, plan->spec, err);
+    if (r < 0)
+        return r;
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0) {
+        box_namespaces_close(&ns);
+        return rk_fail_errno(err, "make a socket pair");
+    }
+    w->sync = pair[0];
+    w->sync_init = pair[1];
+    struct ctr_init init = {.spec = plan->spec,
+                            .ns = &ns,
+                            .cgroup = &plan->record->cgroup,
+                            .born_in_v2 = w->cgroup_fd >= 0,
+                            .uid = plan->uid,
+                            .gid = plan->gid,
+                            .sync = w->sync_init,
+                            .gate = w->gate,
+                            .monitor = plan->monitor_fd,
+                            .root = plan->files.root_fd,
+                            .slave = w->slave,
+                            .slot_count = plan->slot_count};
+    memcpy(init.slots, plan->slots, plan->slot_count * sizeof init.slots[0]);
+    pid_t pid = box_clone(&ns, w->cgroup_fd, &w->pidfd, err);
+    if (pid < 0 &&
+        init.born_in_v2) { /* before Linux 5.7, or a cgroup that refuses: it joins like any other */
+        init.born_in_v2 = false;
+        pid = box_clone(&ns, -1, &w->pidfd, err);
+    }
+    if (pid == 0)
+        ctr_init_main(&init);
+    box_namespaces_close(&ns);
+    rk_close(&w->sync_init);
+    if (pid < 0)
+        return (int)pid;
+    /* The new process is ours until we exit, so that its pid can't have been recycled. */
+    if ((r = rk_process_get(&plan->record->process, pid)) < 0) {
+        errno = -r;
+        return rk_fail_errno(err, "look at process %d", (int)pid);
+    }
+    return expect(w->sync, CTR_MSG_READY, err);
+}
+
+static int set_oom_score(const struct bnd_spec *spec, pid_t pid, struct rk_err *err)
+{
+    char path[64];
+    if (spec->oom_score_adj == BND_UNSET || spec->oom_score_adj == 0)
+        return 0;
+    snprintf(path, sizeof path, "/proc/%d/oom_score_adj", (int)pid);
+    rk_autoclose int fd = open(path, O_WRONLY | O_CLOEXEC);
+    if (fd < 0 || dprintf(fd, "%lld", (long long)spec->oom_score_adj) < 0)
+        return rk_fail_errno(err, "set process.oomScoreAdj to %lld", (long long)spec->oom_score_adj);
+    return 0;
+}
+
+/* prestart and createRuntime here, in the runtime's namespaces; createContainer in the first process. */
+static int run_hooks(struct work *w, struct rk_err *err)
+{
+    const struct ctr_record *record = w->plan->record;
+    struct bnd_hooks *hooks = &w->plan->spec->hooks;
+    struct ctr_hook_place place = {.kind = "prestart", .cwd = record->bundle, .root_fd = -1};
+    rk_autojson json_t *state = ctr_record_state(record, CTR_CREATING);
+    rk_autofree char *text = state ? json_dumps(state, JSON_COMPACT) : NULL;
+    if (!text)
+        return rk_fail(err, -ENOMEM, "out of memory");
+    w->hooks_ran = true;
+    int r = ctr_hooks_run(&hooks->prestart, &place, text, err);
+    place.kind = "createRuntime";
+    if (r == 0)
+        r = ctr_hooks_run(&hooks->create_runtime, &place, text, err);
+    if (r == 0)
+        r = tell(w->sync, CTR_MSG_HOOKS, text, err);
+    return r < 0 ? r : expect(w->sync, CTR_MSG_DONE, err);
+}
+
+static int write_pid_file(const char *path, pid_t pid, struct rk_err *err)
+{
+    char text[16];
+    if (!path || !*path)
+        return 0;
+    int n = snprintf(text, sizeof text, "%d", (int)pid);
+    int r = rk_write_file_atomic(AT_FDCWD, path, text, (size_t)n, 0644);
+    if (r < 0) {
+        errno = -r;
+        return rk_fail_errno(err, "write pid file '%s'", path);
+    }
+    return 0;
+}
+
+static int make_container(struct work *w, struct rk_err *err)
+{
+    struct ctr_record *record = w->plan->record;
+    const struct bnd_spec *spec = w->plan->spec;
+    int r;
+    record->status = CTR_CREATING;
+    if ((r = ctr_store_save(w->dir, record, err)) < 0 || (r = open_console(w, err)) < 0 ||
+        (r = box_cgroup_create(&record->cgroup, spec->cgroups_path, record->id, &spec->resources, err)) < 0)
+        return r;
+    w->cgroup_fd = box_cgroup_open_v2(&record->cgroup);
+    if ((r = w->gate = open_gate(w->dir, err)) < 0 || (r = spawn(w, err)) < 0 ||
+        (r = ctr_store_save(w->dir, record, err)) < 0 ||
+        (r = set_oom_score(spec, record->process.pid, err)) < 0 || (r = run_hooks(w, err)) < 0)
+        return r;
+    record->status = CTR_CREATED;
+    if ((r = ctr_store_save(w->dir, record, err)) < 0 ||
+        (r = write_pid_file(w->options->pid_file, record->process.pid, err)) < 0)
+        return r;
+    return tell(w->sync, CTR_MSG_GATE, "", err);
+}
+
+/* End the first process if there is one, and take everything away; the error that led here stays. */
+static void undo(struct work *w, struct rk_err *err)
+{
+    struct rk_err ignored;
+    struct ctr_record *record = w->plan->record;
+    if (w->pidfd >= 0) {
+        rk_process_signal(w->pidfd, SIGKILL);
+        siginfo_t info;
+        while (waitid(P_PIDFD, (id_t)w->pidfd, &info, WEXITED) < 0 && errno == EINTR)
+            ;
+    }
+    if (!w->hooks_ran)
+        record->poststop.n = 0; /* no hook was told of this container: none is told of its end */
+    if (ctr_dismantle(&w->call->store, record, w->dir, &ignored) < 0)
+        rk_wrap(err, "(and then: %s) create container '%s'", ignored.text, record->id);
+    else
+        rk_wrap(err, "create container '%s'", record->id);
+    if (w->options->pid_file && *w->options->pid_file)
+        unlink(w->options->pid_file);
+}
+
+/* An id that runc has under its own default root is taken as well, when no --root makes both the same
+ * directory. */
+static int check_runc_id(const struct ctr_call *call, const char *id, struct rk_err *err)
+{
+    char path[PATH_MAX];
+    if (call->global->root)
+        return 0;
+    snprintf(path, sizeof path, "/run/runc/%s", id);
+    if (access(path, F_OK) == 0)
+        return rk_fail(err, -EEXIST, "container with given ID already exists: '%s'", id);
+    return 0;
+}
+
+int ctr_create(struct ctr_call *call, const char *id, const struct ctr_create_options *options,
+               pid_t *ret_pid, struct rk_err *err)
+{
+    struct ctr_plan plan;
+    int r;
+    if (ctr_store_has(&call->store, id))
+        return rk_fail(err, -EEXIST, "container with given ID already exists: '%s'", id);
+    if ((r = ctr_plan_make(&plan, call, id, options->bundle, err)) <= 0)
+        return r;
+    struct work w = {.call = call,
+                     .options = options,
+                     .plan = &plan,
+                     .dir = -1,
+                     .gate = -1,
+                     .sync = -1,
+                     .sync_init = -1,
+                     .master = -1,
+                     .slave = -1,
+                     .pidfd = -1,
+                     .cgroup_fd = -1};
+    if ((r = ctr_id_check(id, err)) == 0 && (r = check_runc_id(call, id, err)) == 0 &&
+        (r = ctr_store_add(&w.dir, &call->store, id, err)) == 0) {
+        r = make_container(&w, err);
+        if (r < 0)
+            undo(&w, err);
+        else if (ret_pid)
+            *ret_pid = plan.record->process.pid;
+    }
+    int *fds[] = {&w.dir, &w.cgroup_fd, &w.gate, &w.sync, &w.sync_init, &w.master, &w.slave, &w.pidfd};
+    for (size_t i = 0; i < RK_COUNT(fds); i++)
+        rk_close(fds[i]);
+    ctr_plan_fini(&plan);
+    return r < 0 ? r : 1;
+}
+
+int ctr_create_verb(struct ctr_call *call, struct rk_err *err)
+{
+    struct ctr_create_options options = {.bundle = "."};
+    const char *id;
+    const struct cfg_flag flags[] = {
+        {"bundle", 'b', CFG_STRING, &options.bundle, "directory of the bundle (default: the current one)"},
+        {"pid-file", 0, CFG_STRING, &options.pid_file, "file to write the process id to"},
+        {"console-socket", 0, CFG_STRING, &options.console_socket, "UNIX socket that receives the terminal"},
+        {"no-pivot", 0, CFG_BOOL, NULL, "accepted for runc's sake: a guest never sees the rootfs"},
+        {"no-new-keyring", 0, CFG_BOOL, NULL, "accepted for runc's sake: a guest has no keyring"},
+        {"preserve-fds", 0, CFG_INT, NULL, "accepted for runc's sake: a guest has no descriptors"},
+        {NULL, 0, CFG_BOOL, NULL, NULL},
+    };
+    int r = ctr_call_parse(call, flags, &id, 1, 1, err);
+    if (r != 0)
+        return r < 0 ? r : 0;
+    r = ctr_create(call, id, &options, NULL, err);
+    if (r == 0)
+        return ctr_delegate(call, err);
+    return r < 0 ? r : 0;
+}

@@ -1,0 +1,233 @@
+/* Delegation: what is not a unikernel is runc's, and gets to runc as it came. */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "config/flags.h"
+#include "lib/cleanup.h"
+#include "lib/err.h"
+#include "lib/fd.h"
+#include "lib/log.h"
+#include "lifecycle/call.h"
+
+#define USUAL_DIRECTORIES "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+#define MARK              "RUNUK_DELEGATED" /* environment: the pid that delegated */
+
+/* Whether `path` can be executed and is not this very program under another name. */
+static bool is_usable(const char *path)
+{
+    struct stat self, other;
+    return access(path, X_OK) == 0 && stat(path, &other) == 0 && S_ISREG(other.st_mode) &&
+           (stat("/proc/self/exe", &self) < 0 || self.st_dev != other.st_dev || self.st_ino != other.st_ino);
+}
+
+static bool search(char out[PATH_MAX], const char *directories)
+{
+    for (const char *dir = directories; dir && *dir;) {
+        int len = (int)strcspn(dir, ":");
+        if (len > 0 && dir[0] == '/' && snprintf(out, PATH_MAX, "%.*s/runc", len, dir) < PATH_MAX &&
+            is_usable(out))
+            return true;
+        dir += len;
+        dir += *dir == ':';
+    }
+    return false;
+}
+
+int ctr_find_runc(char **ret_path, const struct ctr_call *call, struct rk_err *err)
+{
+    char path[PATH_MAX];
+    const char *found = path;
+    if (call->settings.runc) {
+        if (!is_usable(call->settings.runc))
+            return rk_fail(err, -ENOEXEC,
+                           "the runc of the settings, '%s', is missing, not executable, or runuk itself",
+                           call->settings.runc);
+        found = call->settings.runc;
+    } else if (!search(path, getenv("PATH")) && !search(path, USUAL_DIRECTORIES)) {
+        return rk_fail(err, -ENOEXEC,
+                       "this is no unikernel, and no runc was found for it: install runc, or set \"runc\" in "
+                       "the settings");
+    }
+    *ret_path = strdup(found);
+    return *ret_path ? 0 : rk_fail(err, -ENOMEM, "out of memory");
+}
+
+/* A runc that is a script around runuk would send us in circles: exec keeps the pid, a fork makes us its
+ * child. */
+static int check_circle(const char *runc, struct rk_err *err)
+{
+    const char *mark = getenv(MARK);
+    long pid = mark ? strtol(mark, NULL, 10) : 0;
+    char text[16];
+    if (pid > 0 && (pid == getpid() || pid == getppid()))
+        return rk_fail(err, -ELOOP, "'%s' leads back to runuk: set \"runc\" in the settings to the real one",
+                       runc);
+    snprintf(text, sizeof text, "%d", (int)getpid());
+    return setenv(MARK, text, 1) < 0 ? rk_fail_errno(err, "set environment") : 0;
+}
+
+int ctr_delegate(const struct ctr_call *call, struct rk_err *err)
+{
+    rk_autofree char *runc = NULL;
+    int r = ctr_find_runc(&runc, call, err);
+    if (r < 0 || (r = check_circle(runc, err)) < 0)
+        return r;
+    rk_autofree char **argv = cfg_global_runc_argv(call->global);
+    if (!argv)
+        return rk_fail(err, -ENOMEM, "out of memory");
+    rk_debug("'%s' goes to '%s'", call->argv[0], runc);
+    execv(runc, argv);
+    return rk_fail_errno(err, "execute '%s'", runc);
+}
+
+bool ctr_known_nowhere(const struct ctr_call *call, const char *id)
+{
+    char path[PATH_MAX];
+    struct stat st;
+    if (ctr_id_check(id, NULL) < 0)
+        return false; /* runc's to judge */
+    if (call->store.fd >= 0 &&
+        (fstatat(call->store.fd, id, &st, AT_SYMLINK_NOFOLLOW) == 0 || errno != ENOENT))
+        return false;
+    if (call->global->root)
+        return true;
+    snprintf(path, sizeof path, "/run/runc/%s", id);
+    return geteuid() == 0 && lstat(path, &st) < 0 && errno == ENOENT;
+}
+
+int ctr_runc_output(char **ret_text, const struct ctr_call *call, char *const *args, struct rk_err *err)
+{
+    rk_autofree char *runc = NULL;
+    int fds[2];
+    int r = ctr_find_runc(&runc, call, err);
+    if (r < 0)
+        return r;
+    rk_autofree char **global = cfg_global_runc_argv(call->global);
+    rk_autofree char **argv = calloc((size_t)call->global->argc + 16, sizeof *argv);
+    if (!global || !argv || pipe2(fds, O_CLOEXEC) < 0)
+        return rk_fail(err, -ENOMEM, "out of memory");
+    rk_autoclose int out = fds[0];
+    int n = 0;
+    /* The global options end where the verb stands: count it from the end, which both arrays share. */
+    int total = 0;
+    while (global[total])
+        total++;
+    for (; n < total - (call->global->argc - call->global->verb); n++)
+        argv[n] = global[n];
+    for (int i = 0; args[i] && i < 8; i++)
+        argv[n++] = args[i];
+    pid_t pid = fork();
+    if (pid == 0) {
+        int null = open("/dev/null", O_RDWR);
+        dup2(null, STDIN_FILENO);
+        dup2(fds[1], STDOUT_FILENO);
+        dup2(null, STDERR_FILENO);
+        execv(runc, argv);
+        _exit(127);
+    }
+    close(fds[1]);
+    int status = 0;
+    r = pid < 0 ? -errno : rk_read_fd(out, 64 << 20, ret_text, NULL);
+    while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
+        ;
+    return r < 0 || status != 0 ? rk_fail(err, -ECHILD, "'%s %s' failed", runc, args[0]) : 0;
+}
+
+/* Flags of runc's verbs that take no value: all others do, unless written with '='. */
+static const char *const bool_flags[] = {
+    "tty",
+    "t",
+    "detach",
+    "d",
+    "no-new-privs",
+    "ignore-paused",
+    "all",
+    "a",
+    "force",
+    "f",
+    "stats",
+    "leave-running",
+    "tcp-established",
+    "ext-unix-sk",
+    "shell-job",
+    "lazy-pages",
+    "file-locks",
+    "pre-dump",
+    "auto-dedup",
+    "no-pivot",
+    "no-new-keyring",
+    "no-subreaper",
+    "keep",
+    "help",
+    "h",
+    "quiet",
+    "q",
+    "rootless",
+    "force-dump",
+};
+
+/* The first positional argument of the verb, or NULL. */
+static const char *first_positional(const struct ctr_call *call)
+{
+    for (int i = 1; i < call->argc; i++) {
+        const char *arg = call->argv[i];
+        if (arg[0] != '-' || arg[1] == '\0')
+            return arg;
+        const char *name = arg + (arg[1] == '-' ? 2 : 1);
+        bool takes_value = !strchr(name, '=');
+        for (size_t b = 0; b < RK_COUNT(bool_flags); b++)
+            if (strcmp(name, bool_flags[b]) == 0)
+                takes_value = false;
+        i += takes_value;
+    }
+    return NULL;
+}
+
+int ctr_other_verb(struct ctr_call *call, struct rk_err *err)
+{
+    const char *id = first_positional(call);
+    if (!id || !ctr_store_has(&call->store, id))
+        return ctr_delegate(call, err);
+    if (strcmp(call->argv[0], "exec") == 0)
+        return rk_fail(err, -ENOTSUP, "container '%s' is a unikernel: it has no processes to exec", id);
+    return rk_fail(err, -ENOTSUP, "container '%s' is a unikernel: '%s' is not supported for it", id,
+                   call->argv[0]);
+}
+
+int ctr_call_parse(struct ctr_call *call, const struct cfg_flag *flags, const char **positional, int min,
+                   int max, struct rk_err *err)
+{
+    for (int i = 1; i < call->argc; i++) {
+        if (strcmp(call->argv[i], "--help") == 0 || strcmp(call->argv[i], "-h") == 0) {
+            printf("Usage: runuk [global options] %s [options] %s\n\n", call->argv[0],
+                   max == 2   ? "ID [SIGNAL]"
+                   : max == 1 ? "ID"
+                              : "");
+            cfg_flags_help(flags);
+            return 1;
+        }
+    }
+    int index = 1;
+    int r = cfg_flags_parse(flags, call->argc, call->argv, &index, true, err);
+    if (r < 0)
+        return rk_wrap(err, "%s", call->argv[0]);
+    int count = 0;
+    while (call->argv[index + count])
+        count++;
+    if (count < min || count > max)
+        return rk_fail(err, -EINVAL, "%s: \"%s\" requires %s %d argument%s", "runuk", call->argv[0],
+                       min == max    ? "exactly"
+                       : count < min ? "a minimum of"
+                                     : "a maximum of",
+                       count < min ? min : max, (count < min ? min : max) == 1 ? "" : "s");
+    for (int i = 0; i < max; i++)
+        positional[i] = i < count ? call->argv[index + i] : NULL;
+    return 0;
+}

@@ -1,0 +1,227 @@
+/* The container's first process. */
+#include "lifecycle/init.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <net/if.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "lib/cleanup.h"
+#include "lib/err.h"
+#include "lib/message.h"
+#include "lifecycle/hooks.h"
+#include "sandbox/confine.h"
+#include "sandbox/console.h"
+
+#define HIGH_FDS 512 /* where descriptors wait that the monitor must not get */
+
+/* What is left of struct ctr_init once this process has its descriptors to itself. */
+struct init {
+    const struct ctr_init *args;
+    int sync, gate, monitor, root;
+    int slots[CTR_SLOTS_MAX];
+};
+
+/* Tell the other side, and end. */
+static _Noreturn void give_up(int sock, const struct rk_err *err)
+{
+    char msg[RK_ERR_TEXT + 1];
+    size_t len = strnlen(err->text, RK_ERR_TEXT);
+    msg[0] = CTR_MSG_ERROR;
+    memcpy(msg + 1, err->text, len);
+    rk_message_send(sock, msg, len + 1, NULL, 0);
+    _exit(1);
+}
+
+static void send_letter(int sock, enum ctr_message letter)
+{
+    char c = (char)letter;
+    rk_message_send(sock, &c, 1, NULL, 0);
+}
+
+/* Signals as a program expects to find them, whatever the engine ignores or blocks. */
+static void reset_signals(void)
+{
+    sigset_t none;
+    for (int sig = 1; sig < NSIG; sig++)
+        signal(sig, SIG_DFL);
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+/* Keep what is needed, at the lowest numbers, and close the rest: the engine's descriptors, and the store's
+ * lock. */
+static int keep_descriptors(struct init *init, struct rk_err *err)
+{
+    const struct ctr_init *a = init->args;
+    int fds[CTR_SLOTS_MAX + 4] = {a->sync, a->gate, a->monitor, a->root};
+    size_t n = 4 + a->slot_count;
+    memcpy(fds + 4, a->slots, a->slot_count * sizeof fds[0]);
+    int r = box_fds_arrange(fds, n, CTR_SLOT_FIRST, err);
+    if (r < 0)
+        return r;
+    if (syscall(SYS_close_range, CTR_SLOT_FIRST + n, ~0U, 0) < 0)
+        return rk_fail_errno(err, "close descriptors");
+    init->sync = CTR_SLOT_FIRST;
+    init->gate = CTR_SLOT_FIRST + 1;
+    init->monitor = CTR_SLOT_FIRST + 2;
+    init->root = CTR_SLOT_FIRST + 3;
+    for (size_t i = 0; i < a->slot_count; i++)
+        init->slots[i] = CTR_SLOT_FIRST + 4 + (int)i;
+    for (size_t i = 0; i < n; i++)
+        fcntl(CTR_SLOT_FIRST + (int)i, F_SETFD, FD_CLOEXEC); /* hooks get none of them */
+    return 0;
+}
+
+/* A new network namespace starts with its loopback down; side-cars that join it expect it up. */
+static int raise_loopback(struct rk_err *err)
+{
+    struct ifreq lo = {.ifr_name = "lo"};
+    rk_autoclose int sock = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (sock < 0 || ioctl(sock, SIOCGIFFLAGS, &lo) < 0)
+        return rk_fail_errno(err, "look at loopback");
+    lo.ifr_flags |= IFF_UP;
+    return ioctl(sock, SIOCSIFFLAGS, &lo) < 0 ? rk_fail_errno(err, "raise loopback") : 0;
+}
+
+/* Cgroup, namespaces, session, terminal, host name. */
+static int set_up(struct init *init, struct rk_err *err)
+{
+    const struct ctr_init *a = init->args;
+    int r;
+    reset_signals();
+    if ((r = box_cgroup_join_self(a->cgroup, a->born_in_v2, err)) < 0 ||
+        (r = box_namespaces_join(a->ns, err)) < 0)
+        return r;
+    if (setsid() < 0)
+        return rk_fail_errno(err, "start a session");
+    if (a->slave >= 0 && (r = box_console_adopt(a->slave, err)) < 0)
+        return r;
+    if ((r = keep_descriptors(init, err)) < 0)
+        return r;
+    if ((a->ns->make & CLONE_NEWUTS) && a->spec->hostname &&
+        sethostname(a->spec->hostname, strlen(a->spec->hostname)) < 0)
+        return rk_fail_errno(err, "set host name '%s'", a->spec->hostname);
+    if ((a->ns->make & CLONE_NEWNET) && (r = raise_loopback(err)) < 0)
+        return r;
+    return box_mounts_private(err);
+}
+
+/* Wait for create's next message, which must be `letter`; its payload (with a NUL) is heap memory. Ends when
+ * create is gone. */
+static char *await_create(int sync, enum ctr_message letter)
+{
+    char *msg = malloc(RK_MESSAGE_SIZE + 1);
+    ssize_t n = msg ? rk_message_receive(sync, msg, RK_MESSAGE_SIZE, NULL, NULL) : -1;
+    if (n < 1 || msg[0] != (char)letter)
+        _exit(1);
+    msg[n] = '\0';
+    return msg;
+}
+
+/* The part that create sees. */
+static void before_gate(struct init *init)
+{
+    struct rk_err err = {0};
+    const struct bnd_spec *spec = init->args->spec;
+    rk_autofree char *hooks = await_create(init->sync, CTR_MSG_HOOKS);
+    /* After the cgroup was joined: the namespace is rooted there. */
+    if (init->args->ns->make_cgroup && unshare(CLONE_NEWCGROUP) < 0) {
+        rk_fail_errno(&err, "make a cgroup namespace");
+        give_up(init->sync, &err);
+    }
+    const struct ctr_hook_place place = {.kind = "createContainer", .cwd = spec->bundle, .root_fd = -1};
+    if (ctr_hooks_run(&spec->hooks.create_container, &place, hooks + 1, &err) < 0 || box_root_empty(&err) < 0)
+        give_up(init->sync, &err);
+    send_letter(init->sync, CTR_MSG_DONE);
+    free(await_create(init->sync, CTR_MSG_GATE));
+    rk_close(&init->sync);
+    if (spec->hooks.start_container.n == 0)
+        rk_close(&init->root);
+}
+
+/* Become the monitor: argv is the message's payload. */
+static void become_monitor(struct init *init, int conn, char *args, size_t len, const int *taps,
+                           size_t tap_count, struct rk_err *err)
+{
+    char *argv[1024], *envp[] = {NULL};
+    size_t argc = 0, count = init->args->slot_count;
+    int fds[CTR_SLOTS_MAX];
+    for (char *p = args; p < args + len && argc < RK_COUNT(argv) - 1; p += strlen(p) + 1)
+        argv[argc++] = p;
+    argv[argc] = NULL;
+    if (argc == 0 || argc == RK_COUNT(argv) - 1 || count + tap_count > CTR_SLOTS_MAX) {
+        rk_fail(err, -E2BIG, "more than %zu arguments or %d descriptors", RK_COUNT(argv) - 2, CTR_SLOTS_MAX);
+        return;
+    }
+    memcpy(fds, init->slots, count * sizeof fds[0]);
+    memcpy(fds + count, taps, tap_count * sizeof fds[0]);
+    /* These two end with exec; until then they keep out of the monitor's numbers. */
+    int monitor = fcntl(init->monitor, F_DUPFD_CLOEXEC, HIGH_FDS);
+    int talk = fcntl(conn, F_DUPFD_CLOEXEC, HIGH_FDS);
+    if (monitor < 0 || talk < 0) {
+        rk_fail_errno(err, "move descriptors");
+        return;
+    }
+    if (box_fds_arrange(fds, count + tap_count, CTR_SLOT_FIRST, err) < 0 ||
+        box_drop_privileges(init->args->uid, init->args->gid, (unsigned)(count + tap_count) + 16, err) < 0)
+        give_up(talk, err);
+    syscall(SYS_execveat, monitor, "", argv, envp, AT_EMPTY_PATH);
+    rk_fail_errno(err, "execute the monitor");
+    give_up(talk, err);
+}
+
+/* One `start`: run the hooks when told so, become the monitor when told so. Returns when that start went away
+ * instead. */
+static void serve_start(struct init *init, int conn, char *msg)
+{
+    int taps[RK_MESSAGE_FDS];
+    size_t tap_count = 0;
+    struct rk_err err = {0};
+    const struct bnd_spec *spec = init->args->spec;
+    for (;;) {
+        ssize_t n = rk_message_receive(conn, msg, RK_MESSAGE_SIZE, taps, &tap_count);
+        if (n < 1)
+            return;
+        msg[n] = '\0';
+        if (msg[0] == CTR_MSG_HOOKS) {
+            const struct ctr_hook_place place = {
+                .kind = "startContainer", .root_fd = init->root, .env = spec->env.v};
+            if (ctr_hooks_run(&spec->hooks.start_container, &place, msg + 1, &err) < 0)
+                give_up(conn, &err);
+            send_letter(conn, CTR_MSG_DONE);
+        } else if (msg[0] == CTR_MSG_EXEC) {
+            become_monitor(init, conn, msg + 1, (size_t)n - 1, taps, tap_count, &err);
+            give_up(conn, &err);
+        } else {
+            return;
+        }
+    }
+}
+
+_Noreturn void ctr_init_main(const struct ctr_init *args)
+{
+    struct init init = {.args = args, .sync = args->sync};
+    struct rk_err err = {0};
+    if (set_up(&init, &err) < 0)
+        give_up(init.sync, &err);
+    send_letter(init.sync, CTR_MSG_READY);
+    before_gate(&init);
+    char *msg = malloc(RK_MESSAGE_SIZE + 1);
+    if (!msg)
+        _exit(1);
+    for (;;) {
+        rk_autoclose int conn = accept4(init.gate, NULL, NULL, SOCK_CLOEXEC);
+        if (conn >= 0)
+            serve_start(&init, conn, msg);
+        else if (errno != EINTR && errno != ECONNABORTED)
+            _exit(1);
+    }
+}

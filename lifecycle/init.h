@@ -1,0 +1,46 @@
+/* The container's first process: it sets its namespaces up, waits at the gate, and becomes the monitor. */
+#ifndef CTR_INIT_H
+#define CTR_INIT_H
+
+#include "bundle/spec.h"
+#include "sandbox/cgroup.h"
+#include "sandbox/namespaces.h"
+
+#define CTR_SLOT_FIRST                                                                                       \
+    3 /* the monitor's descriptors start here: image, then /dev/kvm where needed, disks, taps */
+#define CTR_SLOTS_MAX 128
+
+/* Messages between create or start (left) and the first process (right); a message is its letter, then the
+ * payload. */
+enum ctr_message {
+    CTR_MSG_READY = 'R', /* ←  namespaces are as they should be */
+    CTR_MSG_HOOKS = 'H', /* →  state JSON: run the createContainer, later the startContainer hooks */
+    CTR_MSG_DONE = 'D',  /* ←  they ran */
+    CTR_MSG_GATE = 'G',  /* →  create is over: wait at the gate */
+    CTR_MSG_EXEC = 'X',  /* →  argv, each string with its NUL, and the taps: become the monitor; answered by
+                            the stream's end */
+    CTR_MSG_ERROR = 'E', /* ←  text: it failed, and this process ends */
+};
+
+/* All that the first process starts with. Descriptors are the caller's copies. */
+struct ctr_init {
+    const struct bnd_spec *spec;
+    const struct box_namespaces *ns;
+    const struct box_cgroup *cgroup;
+    bool born_in_v2; /* cloned into its cgroup v2 directory */
+    uid_t uid;
+    gid_t gid;
+    int sync;    /* SOCK_SEQPACKET, the other end is create's */
+    int gate;    /* listening SOCK_SEQPACKET socket */
+    int monitor; /* the monitor's binary */
+    int root;    /* rootfs, O_PATH */
+    int slave;   /* terminal; -1: none */
+    int slots[CTR_SLOTS_MAX];
+    size_t slot_count;
+};
+
+/* Never returns: ends as the monitor, or with status 1 after a CTR_MSG_ERROR, or when create goes away before
+ * CTR_MSG_GATE. */
+_Noreturn void ctr_init_main(const struct ctr_init *init);
+
+#endif

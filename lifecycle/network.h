@@ -1,0 +1,30 @@
+/* The container's network at start: surveyed in its namespace, wired to taps, and put into words for the
+ * guest. */
+#ifndef CTR_NETWORK_H
+#define CTR_NETWORK_H
+
+#include "bundle/guest.h"
+#include "lifecycle/record.h"
+
+/* What start learned. Texts in `nets` are copies; device names are borrowed from the record. */
+struct ctr_network {
+    struct bnd_guest_net *nets; /* the manifest's devices in their order, then links without a device */
+    size_t net_count;
+};
+
+/* In the network namespace of the container's process: look at the links, make one tap for every network
+ * device of the manifest (record->wires, with open descriptors), wired to the link of the same name or else
+ * to the next free one, and describe all. Without a network device no tap is made, and without `describe` the
+ * namespace is not even looked at. On failure nothing is left. */
+int ctr_network_make(struct ctr_network *ret_network, struct ctr_record *record, bool describe,
+                     struct rk_err *err);
+
+/* Undo record->wires in the namespace at `netns` (a path). A namespace that is gone took them along. */
+int ctr_network_undo(const struct ctr_record *record, const char *netns, struct rk_err *err);
+
+void ctr_network_fini(struct ctr_network *network);
+
+/* The first name server of the container's resolv.conf; empty when there is none. */
+void ctr_network_dns(const struct ctr_record *record, char out[INET6_ADDRSTRLEN]);
+
+#endif

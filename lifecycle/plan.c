@@ -1,0 +1,216 @@
+/* From bundle and settings to the record, and the descriptors that the monitor will get. */
+#include "lifecycle/plan.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "config/annotations.h"
+#include "lib/cleanup.h"
+#include "lib/err.h"
+
+static int out_of_memory(struct rk_err *err)
+{
+    return rk_fail(err, -ENOMEM, "out of memory");
+}
+
+static char *now_text(void)
+{
+    char *text = NULL;
+    char seconds[32];
+    struct timespec now;
+    struct tm tm;
+    clock_gettime(CLOCK_REALTIME, &now);
+    gmtime_r(&now.tv_sec, &tm);
+    strftime(seconds, sizeof seconds, "%Y-%m-%dT%H:%M:%S", &tm);
+    return asprintf(&text, "%s.%09ldZ", seconds, now.tv_nsec) < 0 ? NULL : text;
+}
+
+/* A copy, or NULL for NULL; *failed is set without memory. */
+static char *copy(const char *s, bool *failed)
+{
+    char *c = s ? strdup(s) : NULL;
+    if (s && !c)
+        *failed = true;
+    return c;
+}
+
+/* The host path of the container's resolv.conf: the engine's bind mount, or NULL (then it is the image's). */
+static const char *resolv_conf_source(const struct bnd_spec *spec)
+{
+    const char *source = NULL;
+    for (size_t i = 0; i < spec->mount_count; i++)
+        if (spec->mounts[i].bind && strcmp(spec->mounts[i].destination, "/etc/resolv.conf") == 0)
+            source = spec->mounts[i].source;
+    return source;
+}
+
+/* The parts of the record that come straight from the spec. */
+static int record_from_spec(struct ctr_record *r, struct bnd_spec *spec, const char *id, struct rk_err *err)
+{
+    const struct bnd_namespace *net = bnd_spec_namespace(spec, CLONE_NEWNET);
+    bool failed = false;
+    r->id = copy(id, &failed);
+    r->oci_version = copy(spec->oci_version, &failed);
+    r->bundle = copy(spec->bundle, &failed);
+    r->rootfs = copy(spec->root_path, &failed);
+    r->hostname = copy(spec->hostname, &failed);
+    r->resolv_conf = copy(resolv_conf_source(spec), &failed);
+    r->netns = copy(net ? net->path : NULL, &failed);
+    r->created = now_text();
+    r->annotations = json_object();
+    if (failed || !r->created || !r->annotations)
+        return out_of_memory(err);
+    for (size_t i = 0; i < spec->annotation_count; i++)
+        json_object_set_new(r->annotations, spec->annotations[i].key,
+                            json_string(spec->annotations[i].value));
+    r->owner = geteuid();
+    /* The hooks that later verbs run: the record owns them from here on. */
+    r->poststart = spec->hooks.poststart;
+    r->poststop = spec->hooks.poststop;
+    spec->hooks.poststart = spec->hooks.poststop = (struct bnd_hook_list){0};
+    return 0;
+}
+
+static int record_from_image(struct ctr_record *r, struct bnd_image *image, const struct rk_argv *args,
+                             size_t arg_index, struct rk_err *err)
+{
+    const struct rk_solo5_mft *mft = &image->solo5.mft;
+    bool failed = false;
+    r->image = copy(image->path, &failed);
+    r->family = copy(image->family->name, &failed);
+    r->keys = image->keys;
+    image->keys = (struct rk_argv){0};
+    for (size_t i = arg_index + 1; i < args->n && !failed; i++)
+        failed = rk_argv_add(&r->args, args->v[i]) < 0;
+    r->devices = calloc(mft->entries, sizeof *r->devices);
+    if (failed || !r->devices)
+        return out_of_memory(err);
+    for (uint32_t i = 1; i < mft->entries; i++) {
+        struct ctr_device *d = &r->devices[r->device_count++];
+        memcpy(d->name, mft->e[i].name, sizeof d->name);
+        d->type = (enum rk_solo5_device)mft->e[i].type;
+    }
+    return 0;
+}
+
+/* Settings, as annotations change them. */
+static int choose_network_mode(struct ctr_record *r, const struct bnd_spec *spec,
+                               const struct cfg_settings *settings, struct rk_err *err)
+{
+    struct cfg_annotations wanted = {0};
+    for (size_t i = 0; i < spec->annotation_count; i++) {
+        int code = cfg_annotations_add(&wanted, spec->annotations[i].key, spec->annotations[i].value, err);
+        if (code < 0)
+            return code;
+    }
+    const char *mode = wanted.network_mode ? wanted.network_mode : settings->network_mode;
+    if (!net_mode_exists(mode))
+        return rk_fail(err, -EINVAL, "network mode '%s' is not one that runuk knows (redirect, bridge)",
+                       mode);
+    r->network_mode = strdup(mode);
+    return r->network_mode ? 0 : out_of_memory(err);
+}
+
+static int open_monitor(struct ctr_plan *plan, const char *dir, struct rk_err *err)
+{
+    char path[PATH_MAX];
+    snprintf(path, sizeof path, "%s/%s", dir, plan->monitor->binary);
+    plan->monitor_fd = open(path, O_PATH | O_CLOEXEC);
+    if (plan->monitor_fd < 0)
+        return rk_fail(err, -ENOENT,
+                       "there is no monitor '%s': install runuk, or set \"monitor_dir\" in its settings",
+                       path);
+    return 0;
+}
+
+/* Fill the slots, in the order that start counts on. */
+static int open_slots(struct ctr_plan *plan, struct bnd_image *image, struct rk_err *err)
+{
+    plan->slots[plan->slot_count++] = rk_take_fd(&image->fd);
+    if (plan->monitor->needs_kvm) {
+        int kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
+        if (kvm < 0)
+            return rk_fail_errno(err, "open '/dev/kvm'");
+        plan->slots[plan->slot_count++] = kvm;
+    }
+    for (size_t i = 0; i < plan->record->device_count; i++) {
+        const struct ctr_device *d = &plan->record->devices[i];
+        if (d->type != RK_SOLO5_BLOCK)
+            continue;
+        int disk = ctr_disk_open(&plan->files, d->name, err);
+        if (disk < 0)
+            return disk;
+        plan->slots[plan->slot_count++] = disk;
+    }
+    return 0;
+}
+
+/* All that follows once there is a unikernel. */
+static int plan_unikernel(struct ctr_plan *plan, struct ctr_call *call, const char *id,
+                          struct bnd_images *images, struct rk_err *err)
+{
+    const struct cfg_settings *s = &call->settings;
+    const struct hv_host host = {.monitor_dir = s->monitor_dir, .state_root = call->store.fd};
+    struct bnd_spec *spec = plan->spec;
+    size_t form = 0;
+    int r = hv_monitor_choose(&plan->monitor, &form, images, &host, err);
+    if (r < 0)
+        return r;
+    plan->record = calloc(1, sizeof *plan->record);
+    if (!plan->record)
+        return out_of_memory(err);
+    plan->record->monitor = strdup(plan->monitor->name);
+    plan->uid = spec->uid ? spec->uid : (uid_t)s->uid;
+    plan->gid = spec->gid ? spec->gid : (gid_t)s->gid;
+    plan->record->uid = plan->uid;
+    struct bnd_image *image = &images->v[form];
+    int64_t headroom = s->memory_headroom_kib < 0 ? -1 : s->memory_headroom_kib * 1024;
+    if ((r = record_from_spec(plan->record, spec, id, err)) < 0 ||
+        (r = record_from_image(plan->record, image, &spec->args, images->arg_index, err)) < 0 ||
+        (r = choose_network_mode(plan->record, spec, s, err)) < 0 ||
+        (r = hv_memory_size(&plan->record->memory, plan->monitor, &image->solo5, spec->resources.memory_limit,
+                            (uint64_t)s->memory_mib << 20, headroom, err)) < 0 ||
+        (r = open_monitor(plan, s->monitor_dir, err)) < 0)
+        return r;
+    return open_slots(plan, image, err);
+}
+
+int ctr_plan_make(struct ctr_plan *ret_plan, struct ctr_call *call, const char *id, const char *bundle,
+                  struct rk_err *err)
+{
+    struct ctr_plan plan = {.files = {.root_fd = -1}, .monitor_fd = -1};
+    struct bnd_images images = {.n = 0};
+    int r;
+    if ((r = bnd_spec_load(&plan.spec, bundle, err)) < 0)
+        return r;
+    if ((r = bnd_files_open(&plan.files, plan.spec, err)) == 0 &&
+        (r = bnd_images_find(&images, &plan.files, err)) > 0 &&
+        (r = plan_unikernel(&plan, call, id, &images, err)) == 0)
+        r = 1;
+    bnd_images_fini(&images);
+    if (r <= 0) {
+        ctr_plan_fini(&plan);
+        return r;
+    }
+    plan.files.spec = plan.spec;
+    *ret_plan = plan;
+    return 1;
+}
+
+void ctr_plan_fini(struct ctr_plan *plan)
+{
+    for (size_t i = 0; i < plan->slot_count; i++)
+        rk_close(&plan->slots[i]);
+    rk_close(&plan->monitor_fd);
+    bnd_files_close(&plan->files);
+    ctr_record_free(plan->record);
+    bnd_spec_free(plan->spec);
+    *plan = (struct ctr_plan){.files = {.root_fd = -1}, .monitor_fd = -1};
+}

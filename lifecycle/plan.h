@@ -1,0 +1,35 @@
+/* The plan of a container: from bundle and settings to the record, and the descriptors that its monitor will
+ * get. */
+#ifndef CTR_PLAN_H
+#define CTR_PLAN_H
+
+#include "bundle/files.h"
+#include "bundle/image.h"
+#include "hypervisor/monitor.h"
+#include "lifecycle/call.h"
+#include "lifecycle/init.h"
+
+struct ctr_plan {
+    struct bnd_spec *spec;
+    struct bnd_files files;
+    struct ctr_record *record;
+    const struct hv_monitor *monitor;
+    uid_t uid;
+    gid_t gid;
+    int monitor_fd;
+    int slots[CTR_SLOTS_MAX]; /* image, /dev/kvm where the monitor needs it, disks in the manifest's order */
+    size_t slot_count;
+};
+
+/* Make the plan for `bundle`. 1: a unikernel, *ret_plan is filled; 0: none; negative: an error. Nothing
+ * outside is changed. */
+int ctr_plan_make(struct ctr_plan *ret_plan, struct ctr_call *call, const char *id, const char *bundle,
+                  struct rk_err *err);
+void ctr_plan_fini(struct ctr_plan *plan);
+
+/* Open what backs the block device `name`: a bind mount whose destination is /dev/NAME, /NAME or /NAME.img,
+ * else such a file in the rootfs. Read-only when the mount or the rootfs is. The descriptor, or an error that
+ * lists what was looked for. */
+int ctr_disk_open(const struct bnd_files *files, const char *name, struct rk_err *err);
+
+#endif

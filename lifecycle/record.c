@@ -1,0 +1,236 @@
+/* What runuk knows of a container, as JSON and back. */
+#include "lifecycle/record.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bundle/spec_json.h"
+#include "lib/cleanup.h"
+#include "lib/err.h"
+#include "lib/json.h"
+#include "lifecycle/record_net.h"
+
+#define RECORD_VERSION 1
+
+static const char *const status_names[] = {
+    [CTR_CREATING] = "creating",
+    [CTR_CREATED] = "created",
+    [CTR_RUNNING] = "running",
+    [CTR_STOPPED] = "stopped",
+};
+
+const char *ctr_status_name(enum ctr_status status)
+{
+    return status_names[status];
+}
+
+enum ctr_status ctr_record_status(const struct ctr_record *record)
+{
+    return rk_process_alive(&record->process) ? record->status : CTR_STOPPED;
+}
+
+void ctr_record_free(struct ctr_record *r)
+{
+    if (!r)
+        return;
+    char *strings[] = {r->id,      r->oci_version, r->bundle,   r->rootfs,      r->created, r->image,
+                       r->monitor, r->family,      r->hostname, r->resolv_conf, r->netns,   r->network_mode};
+    for (size_t i = 0; i < RK_COUNT(strings); i++)
+        free(strings[i]);
+    json_decref(r->annotations);
+    rk_argv_fini(&r->keys);
+    rk_argv_fini(&r->args);
+    free(r->devices);
+    ctr_record_wires_fini(r);
+    box_cgroup_fini(&r->cgroup);
+    struct bnd_hooks hooks = {.poststart = r->poststart, .poststop = r->poststop};
+    bnd_hooks_fini(&hooks);
+    free(r);
+}
+
+/* A string member, left out when NULL. */
+static void put(json_t *json, const char *key, const char *value)
+{
+    if (value)
+        json_object_set_new(json, key, json_string(value));
+}
+
+static json_t *devices_to_json(const struct ctr_record *r)
+{
+    json_t *array = json_array();
+    for (size_t i = 0; i < r->device_count; i++)
+        json_array_append_new(
+            array, json_pack("{s:s,s:i}", "name", r->devices[i].name, "type", (int)r->devices[i].type));
+    return array;
+}
+
+json_t *ctr_record_to_json(const struct ctr_record *r)
+{
+    json_t *j = json_object();
+    if (!j)
+        return NULL;
+    json_object_set_new(j, "version", json_integer(RECORD_VERSION));
+    put(j, "id", r->id);
+    put(j, "ociVersion", r->oci_version);
+    put(j, "bundle", r->bundle);
+    put(j, "rootfs", r->rootfs);
+    put(j, "created", r->created);
+    json_object_set_new(j, "owner", json_integer(r->owner));
+    json_object_set(j, "annotations", r->annotations);
+    put(j, "status", ctr_status_name(r->status));
+    json_object_set_new(j, "pid", json_integer(r->process.pid));
+    json_object_set_new(j, "pidStart", json_integer((json_int_t)r->process.start));
+    put(j, "image", r->image);
+    put(j, "monitor", r->monitor);
+    put(j, "family", r->family);
+    json_object_set_new(j, "keys", rk_json_from_argv(&r->keys));
+    json_object_set_new(j, "args", rk_json_from_argv(&r->args));
+    json_object_set_new(j, "memory", json_integer((json_int_t)r->memory));
+    json_object_set_new(j, "devices", devices_to_json(r));
+    json_object_set_new(j, "uid", json_integer(r->uid));
+    put(j, "hostname", r->hostname);
+    put(j, "resolvConf", r->resolv_conf);
+    put(j, "netns", r->netns);
+    put(j, "networkMode", r->network_mode);
+    json_object_set_new(j, "wires", ctr_record_wires_to_json(r));
+    json_object_set_new(j, "cgroupUnified", json_boolean(r->cgroup.unified));
+    json_object_set_new(j, "cgroups", rk_json_from_argv(&r->cgroup.paths));
+    json_object_set_new(j, "poststart", bnd_hooks_to_json(&r->poststart));
+    json_object_set_new(j, "poststop", bnd_hooks_to_json(&r->poststop));
+    return j;
+}
+
+static int devices_from_json(struct ctr_record *r, json_t *json, struct rk_err *err)
+{
+    json_t *array = NULL, *v;
+    size_t i;
+    int code = rk_json_array(json, "", "devices", &array, err);
+    if (code < 0 || json_array_size(array) == 0)
+        return code;
+    r->devices = calloc(json_array_size(array), sizeof *r->devices);
+    if (!r->devices)
+        return rk_fail(err, -ENOMEM, "out of memory");
+    json_array_foreach(array, i, v)
+    {
+        const char *name = "";
+        int64_t type = 0;
+        if ((code = rk_json_string(v, "devices[]", "name", &name, err)) < 0 ||
+            (code = rk_json_int(v, "devices[]", "type", &type, err)) < 0)
+            return code;
+        snprintf(r->devices[i].name, sizeof r->devices[i].name, "%s", name);
+        r->devices[i].type = (enum rk_solo5_device)type;
+        r->device_count = i + 1;
+    }
+    return 0;
+}
+
+static int status_from_json(struct ctr_record *r, json_t *json, struct rk_err *err)
+{
+    const char *status = "";
+    int code = rk_json_string(json, "", "status", &status, err);
+    if (code < 0)
+        return code;
+    for (size_t i = 0; i < RK_COUNT(status_names); i++) {
+        if (strcmp(status_names[i], status) == 0) {
+            r->status = (enum ctr_status)i;
+            return 0;
+        }
+    }
+    return rk_fail(err, -EINVAL, "status: unknown value \"%s\"", status);
+}
+
+static int strings_from_json(struct ctr_record *r, json_t *j, struct rk_err *err)
+{
+    const struct {
+        const char *key;
+        char **value;
+        bool needed;
+    } strings[] = {
+        {"id", &r->id, true},
+        {"ociVersion", &r->oci_version, true},
+        {"bundle", &r->bundle, true},
+        {"rootfs", &r->rootfs, true},
+        {"created", &r->created, true},
+        {"image", &r->image, true},
+        {"monitor", &r->monitor, true},
+        {"family", &r->family, true},
+        {"networkMode", &r->network_mode, true},
+        {"hostname", &r->hostname, false},
+        {"resolvConf", &r->resolv_conf, false},
+        {"netns", &r->netns, false},
+    };
+    for (size_t i = 0; i < RK_COUNT(strings); i++) {
+        int code = rk_json_strdup(j, "", strings[i].key, strings[i].value, err);
+        if (code < 0)
+            return code;
+        if (strings[i].needed && !*strings[i].value)
+            return rk_fail(err, -EINVAL, "%s: missing", strings[i].key);
+    }
+    return 0;
+}
+
+static int numbers_from_json(struct ctr_record *r, json_t *j, struct rk_err *err)
+{
+    int64_t owner = 0, pid = 0, start = 0, memory = 0, uid = 0;
+    int code;
+    if ((code = rk_json_int(j, "", "owner", &owner, err)) < 0 ||
+        (code = rk_json_int(j, "", "pid", &pid, err)) < 0 ||
+        (code = rk_json_int(j, "", "pidStart", &start, err)) < 0 ||
+        (code = rk_json_int(j, "", "memory", &memory, err)) < 0 ||
+        (code = rk_json_int(j, "", "uid", &uid, err)) < 0)
+        return code;
+    r->owner = (uid_t)owner;
+    r->process = (struct rk_process){.pid = (pid_t)pid, .start = (uint64_t)start};
+    r->memory = (uint64_t)memory;
+    r->uid = (uid_t)uid;
+    return 0;
+}
+
+static int fill_from_json(struct ctr_record *r, json_t *j, struct rk_err *err)
+{
+    int64_t version = 0;
+    int code;
+    if ((code = rk_json_int(j, "", "version", &version, err)) < 0)
+        return code;
+    if (version != RECORD_VERSION)
+        return rk_fail(err, -EINVAL, "version %lld is not one that this runuk knows", (long long)version);
+    if ((code = strings_from_json(r, j, err)) < 0 || (code = numbers_from_json(r, j, err)) < 0 ||
+        (code = status_from_json(r, j, err)) < 0 ||
+        (code = rk_json_strings(j, "", "keys", &r->keys, err)) < 0 ||
+        (code = rk_json_strings(j, "", "args", &r->args, err)) < 0 ||
+        (code = devices_from_json(r, j, err)) < 0 || (code = ctr_record_wires_from_json(r, j, err)) < 0 ||
+        (code = rk_json_bool(j, "", "cgroupUnified", &r->cgroup.unified, err)) < 0 ||
+        (code = rk_json_strings(j, "", "cgroups", &r->cgroup.paths, err)) < 0 ||
+        (code = bnd_hooks_read_list(&r->poststart, j, "poststart", err)) < 0 ||
+        (code = bnd_hooks_read_list(&r->poststop, j, "poststop", err)) < 0 ||
+        (code = rk_json_object(j, "", "annotations", &r->annotations, err)) < 0)
+        return code;
+    if (r->annotations)
+        json_incref(r->annotations);
+    return 0;
+}
+
+int ctr_record_from_json(struct ctr_record **ret_record, json_t *json, struct rk_err *err)
+{
+    struct ctr_record *r = calloc(1, sizeof *r);
+    if (!r)
+        return rk_fail(err, -ENOMEM, "out of memory");
+    int code = fill_from_json(r, json, err);
+    if (code < 0) {
+        ctr_record_free(r);
+        return code;
+    }
+    *ret_record = r;
+    return 0;
+}
+
+json_t *ctr_record_state(const struct ctr_record *r, enum ctr_status status)
+{
+    json_t *j = json_pack("{s:s,s:s,s:s,s:i,s:s}", "ociVersion", r->oci_version, "id", r->id, "status",
+                          ctr_status_name(status), "pid", status == CTR_STOPPED ? 0 : (int)r->process.pid,
+                          "bundle", r->bundle);
+    if (j && json_object_size(r->annotations) > 0)
+        json_object_set(j, "annotations", r->annotations);
+    return j;
+}

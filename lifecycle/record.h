@@ -1,0 +1,79 @@
+/* What runuk knows of a container: the resolved plan and its fate, kept in <root>/<id>/runuk.json.
+ *
+ * Verbs after create read this and nothing else: neither config.json nor the settings again. */
+#ifndef CTR_RECORD_H
+#define CTR_RECORD_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "bundle/spec.h"
+#include "lib/argv.h"
+#include "lib/process.h"
+#include "lib/solo5.h"
+#include "netplumb/net.h"
+#include "sandbox/cgroup.h"
+
+struct rk_err;
+
+enum ctr_status { CTR_CREATING, CTR_CREATED, CTR_RUNNING, CTR_STOPPED };
+
+/* A device of the image's manifest. */
+struct ctr_device {
+    char name[RK_SOLO5_NAME_SIZE];
+    enum rk_solo5_device type;
+};
+
+/* A wire, and the link as it was before it was wired: undoing a bridge gives its addresses back. */
+struct ctr_wire {
+    struct net_wire wire;
+    struct net_link link; /* all zero when wired to nothing */
+};
+
+struct ctr_record {
+    char *id, *oci_version, *bundle, *rootfs;
+    char *created; /* RFC 3339, UTC, nanoseconds */
+    uid_t owner;
+    json_t *annotations; /* an object */
+
+    enum ctr_status status; /* as last written; see ctr_record_status */
+    struct rk_process process;
+
+    char *image;   /* path inside the container */
+    char *monitor; /* a name of hv_monitors */
+    char *family;  /* a name of bnd_families */
+    struct rk_argv keys, args;
+    uint64_t memory; /* bytes */
+    struct ctr_device *devices;
+    size_t device_count;
+    uid_t uid; /* of the monitor; taps are made for it */
+
+    char *hostname, *resolv_conf; /* NULL: none; a host path */
+    char *netns; /* path of a joined namespace; NULL: made for this container, and gone with it */
+    char *network_mode;
+    struct ctr_wire *wires;
+    size_t wire_count;
+
+    struct box_cgroup cgroup;
+    struct bnd_hook_list poststart, poststop;
+};
+
+/* Accepts NULL. */
+void ctr_record_free(struct ctr_record *record);
+
+/* The record as JSON and back. Reading is strict: -EINVAL names the key. NULL without memory. */
+json_t *ctr_record_to_json(const struct ctr_record *record);
+int ctr_record_from_json(struct ctr_record **ret_record, json_t *json, struct rk_err *err);
+
+/* The status now: a container whose process is gone is stopped, whatever was written. */
+enum ctr_status ctr_record_status(const struct ctr_record *record);
+
+/* "creating", "created", "running", "stopped". */
+const char *ctr_status_name(enum ctr_status status);
+
+/* The specification's state object (runtime.md, State) as hooks get it on stdin, with `status` as given. */
+json_t *ctr_record_state(const struct ctr_record *record, enum ctr_status status);
+
+#endif

@@ -1,0 +1,97 @@
+/* run: create and start, then stay until the guest ends, and delete. */
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "config/flags.h"
+#include "lib/cleanup.h"
+#include "lib/err.h"
+#include "lib/process.h"
+#include "lifecycle/call.h"
+
+/* Every signal that can be passed on is blocked and read from a descriptor; the container's process resets
+ * its own. */
+static int watch_signals(struct rk_err *err)
+{
+    sigset_t all;
+    sigfillset(&all);
+    if (sigprocmask(SIG_SETMASK, &all, NULL) < 0)
+        return rk_fail_errno(err, "block signals");
+    int fd = signalfd(-1, &all, SFD_CLOEXEC | SFD_NONBLOCK);
+    return fd < 0 ? rk_fail_errno(err, "watch signals") : fd;
+}
+
+/* Pass signals on to the guest's monitor until it ends; its wait status. */
+static int attend(int signals, int pidfd, pid_t pid)
+{
+    struct pollfd p[2] = {{.fd = pidfd, .events = POLLIN}, {.fd = signals, .events = POLLIN}};
+    for (;;) {
+        struct signalfd_siginfo info;
+        if (poll(p, 2, -1) < 0)
+            continue; /* EINTR */
+        while (read(signals, &info, sizeof info) == (ssize_t)sizeof info)
+            if (info.ssi_signo != SIGCHLD && info.ssi_signo != SIGURG)
+                rk_process_signal(pidfd, (int)info.ssi_signo);
+        if (p[0].revents) {
+            int status = 0;
+            while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+                ;
+            return status;
+        }
+    }
+}
+
+static int run_attached(struct ctr_call *call, const char *id, pid_t pid, int signals, bool keep,
+                        struct rk_err *err)
+{
+    rk_autoclose int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+    if (pidfd < 0)
+        return rk_fail_errno(err, "watch process %d", (int)pid);
+    int status = attend(signals, pidfd, pid);
+    int r = keep ? 0 : ctr_delete(call, id, true, err);
+    if (r < 0)
+        return r;
+    return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+int ctr_run_verb(struct ctr_call *call, struct rk_err *err)
+{
+    struct ctr_create_options options = {.bundle = "."};
+    bool detach = false, keep = false;
+    const char *id;
+    const struct cfg_flag flags[] = {
+        {"bundle", 'b', CFG_STRING, &options.bundle, "directory of the bundle (default: the current one)"},
+        {"pid-file", 0, CFG_STRING, &options.pid_file, "file to write the process id to"},
+        {"console-socket", 0, CFG_STRING, &options.console_socket, "UNIX socket that receives the terminal"},
+        {"detach", 'd', CFG_BOOL, &detach, "return once the guest runs"},
+        {"keep", 0, CFG_BOOL, &keep, "do not delete the container when the guest has ended"},
+        {"no-subreaper", 0, CFG_BOOL, NULL, "accepted for runc's sake"},
+        {"no-pivot", 0, CFG_BOOL, NULL, "accepted for runc's sake"},
+        {"no-new-keyring", 0, CFG_BOOL, NULL, "accepted for runc's sake"},
+        {"preserve-fds", 0, CFG_INT, NULL, "accepted for runc's sake"},
+        {NULL, 0, CFG_BOOL, NULL, NULL},
+    };
+    int r = ctr_call_parse(call, flags, &id, 1, 1, err);
+    if (r != 0)
+        return r < 0 ? r : 0;
+    pid_t pid;
+    if ((r = ctr_create(call, id, &options, &pid, err)) <= 0)
+        return r < 0 ? r : ctr_delegate(call, err);
+    rk_autoclose int signals = -1;
+    if (!detach)
+        signals = r = watch_signals(err);
+    if (r >= 0)
+        r = ctr_start(call, id, err);
+    if (r < 0) {
+        struct rk_err ignored;
+        ctr_delete(call, id, true, &ignored);
+        return r;
+    }
+    return detach ? 0 : run_attached(call, id, pid, signals, keep, err);
+}

@@ -1,0 +1,248 @@
+/* start: the network, the guest's command line, and the word to the waiting process that makes it the
+ * monitor. */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "bundle/family/family.h"
+#include "config/flags.h"
+#include "hypervisor/monitor.h"
+#include "lib/cleanup.h"
+#include "lib/err.h"
+#include "lib/json.h"
+#include "lib/message.h"
+#include "lifecycle/call.h"
+#include "lifecycle/hooks.h"
+#include "lifecycle/init.h"
+#include "lifecycle/network.h"
+#include "lifecycle/record_net.h"
+
+#define CMDLINE_MAX 8192 /* bytes with the NUL: HVT_CMDLINE_SIZE and SPT_CMDLINE_SIZE of Solo5 */
+
+static int connect_gate(int dir, struct rk_err *err)
+{
+    struct sockaddr_un addr = {.sun_family = AF_UNIX};
+    snprintf(addr.sun_path, sizeof addr.sun_path, "/proc/self/fd/%d/" CTR_GATE_SOCKET, dir);
+    rk_autoclose int sock = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+    if (sock < 0 || connect(sock, (const struct sockaddr *)&addr, sizeof addr) < 0)
+        return rk_fail_errno(err, "reach the container's waiting process");
+    return rk_take_fd(&sock);
+}
+
+/* Wait for the answer; its text is the error when it is one. 1: an answer that is none, 0: the stream's end.
+ */
+static int await_answer(int gate, struct rk_err *err)
+{
+    char msg[RK_ERR_TEXT + 1];
+    ssize_t n = rk_message_receive(gate, msg, sizeof msg - 1, NULL, NULL);
+    if (n <= 0)
+        return 0;
+    if (msg[0] != CTR_MSG_ERROR)
+        return 1;
+    msg[n] = '\0';
+    return rk_fail(err, -ECANCELED, "%s", msg + 1);
+}
+
+static int run_start_hooks(int gate, const char *state, struct rk_err *err)
+{
+    rk_autofree char *msg = NULL;
+    int n = asprintf(&msg, "%c%s", CTR_MSG_HOOKS, state);
+    int r = n < 0 ? -ENOMEM : rk_message_send(gate, msg, (size_t)n, NULL, 0);
+    if (r < 0) {
+        errno = -r;
+        return rk_fail_errno(err, "talk to the container's waiting process");
+    }
+    r = await_answer(gate, err);
+    if (r == 0)
+        return rk_fail(err, -ECHILD, "the container's waiting process ended");
+    return r < 0 ? r : 0;
+}
+
+/* What the guest is told, quoted by its family, and not longer than a tender passes on. */
+static int guest_args(struct rk_argv *ret_args, const struct ctr_record *record,
+                      const struct ctr_network *network, struct rk_err *err)
+{
+    char dns[INET6_ADDRSTRLEN] = "";
+    const struct bnd_family *family = bnd_family_find(record->family);
+    if (!family)
+        return rk_fail(err, -EINVAL, "unknown family '%s'", record->family);
+    for (size_t i = 0; i < record->args.n && !*dns; i++)
+        if (strstr(record->args.v[i], "{dns}"))
+            ctr_network_dns(record, dns);
+    const struct bnd_guest guest = {
+        .args = &record->args,
+        .keys = &record->keys,
+        .hostname = record->hostname,
+        .dns = dns,
+        .nets = network->nets,
+        .net_count = network->net_count,
+    };
+    int r = family->cmdline(&guest, ret_args, err);
+    size_t len = 0;
+    for (size_t i = 0; i < ret_args->n && r == 0; i++)
+        len += strlen(ret_args->v[i]) + 1;
+    if (len > CMDLINE_MAX)
+        return rk_fail(err, -E2BIG, "the guest's arguments take %zu bytes, and a Solo5 guest gets at most %d",
+                       len, CMDLINE_MAX);
+    return r;
+}
+
+/* The monitor's command line. Descriptors get their numbers here: the slots as create filled them, then the
+ * taps. */
+static int monitor_argv(struct rk_argv *ret_argv, const struct ctr_record *record, const struct rk_argv *args,
+                        struct rk_err *err)
+{
+    const struct hv_monitor *monitor = hv_monitor_find(record->monitor);
+    struct hv_net nets[RK_SOLO5_MFT_ENTRIES];
+    struct hv_disk disks[RK_SOLO5_MFT_ENTRIES];
+    if (!monitor || record->device_count > RK_SOLO5_MFT_ENTRIES)
+        return rk_fail(err, -EINVAL, "unknown monitor '%s'", record->monitor);
+    struct hv_launch launch = {.image_fd = CTR_SLOT_FIRST,
+                               .kvm_fd = -1,
+                               .memory = record->memory,
+                               .args = args,
+                               .nets = nets,
+                               .disks = disks};
+    int fd = CTR_SLOT_FIRST + 1;
+    if (monitor->needs_kvm)
+        launch.kvm_fd = fd++;
+    for (size_t i = 0; i < record->device_count; i++)
+        if (record->devices[i].type == RK_SOLO5_BLOCK)
+            disks[launch.disk_count++] = (struct hv_disk){.device = record->devices[i].name, .fd = fd++};
+    for (size_t i = 0; i < record->device_count; i++) {
+        if (record->devices[i].type != RK_SOLO5_NET)
+            continue;
+        const struct net_wire *w = &record->wires[launch.net_count].wire;
+        nets[launch.net_count++] =
+            (struct hv_net){.device = record->devices[i].name, .fd = fd++, .mac = w->mac, .mtu = w->mtu};
+    }
+    return monitor->prepare(&launch, ret_argv) < 0 ? rk_fail(err, -ENOMEM, "out of memory") : 0;
+}
+
+/* Send argv and taps, and wait until the process is the monitor: its end of the gate closes then. */
+static int send_exec(int gate, const struct ctr_record *record, const struct rk_argv *argv,
+                     struct rk_err *err)
+{
+    rk_autofree char *msg = malloc(RK_MESSAGE_SIZE);
+    int taps[RK_SOLO5_MFT_ENTRIES];
+    size_t len = 1;
+    if (!msg)
+        return rk_fail(err, -ENOMEM, "out of memory");
+    msg[0] = CTR_MSG_EXEC;
+    for (size_t i = 0; i < argv->n; i++) {
+        size_t n = strlen(argv->v[i]) + 1;
+        if (len + n > RK_MESSAGE_SIZE)
+            return rk_fail(err, -E2BIG, "the monitor's command line is longer than %d bytes",
+                           RK_MESSAGE_SIZE);
+        memcpy(msg + len, argv->v[i], n);
+        len += n;
+    }
+    for (size_t i = 0; i < record->wire_count; i++)
+        taps[i] = record->wires[i].wire.fd;
+    int r = rk_message_send(gate, msg, len, taps, record->wire_count);
+    if (r < 0) {
+        errno = -r;
+        return rk_fail_errno(err, "talk to the container's waiting process");
+    }
+    r = await_answer(gate, err);
+    return r < 0 ? r : 0;
+}
+
+static bool args_have_placeholders(const struct ctr_record *record)
+{
+    for (size_t i = 0; i < record->args.n; i++)
+        if (strchr(record->args.v[i], '{'))
+            return true;
+    return false;
+}
+
+/* From the open gate to the running guest. */
+static int launch(int gate, int dir, struct ctr_record *record, struct rk_err *err)
+{
+    rk_autoargv struct rk_argv args = {0};
+    rk_autoargv struct rk_argv argv = {0};
+    struct ctr_network network;
+    int r = ctr_network_make(&network, record, args_have_placeholders(record), err);
+    if (r < 0)
+        return r;
+    r = guest_args(&args, record, &network, err);
+    ctr_network_fini(&network);
+    if (r == 0)
+        r = monitor_argv(&argv, record, &args, err);
+    if (r == 0) {
+        /* Written before the guest runs: the wires are known to `delete` from here on, and should the process
+         * not get to run, it ends, which is "stopped" whatever is written. */
+        record->status = CTR_RUNNING;
+        r = ctr_store_save(dir, record, err);
+    }
+    return r < 0 ? r : send_exec(gate, record, &argv, err);
+}
+
+static void run_poststart(const struct ctr_record *record)
+{
+    if (record->poststart.n == 0)
+        return;
+    rk_autojson json_t *state = ctr_record_state(record, CTR_RUNNING);
+    rk_autofree char *text = state ? json_dumps(state, JSON_COMPACT) : NULL;
+    const struct ctr_hook_place place = {.kind = "poststart", .cwd = record->bundle, .root_fd = -1};
+    if (text)
+        ctr_hooks_run_all(&record->poststart, &place, text);
+}
+
+static int start_locked(int dir, struct ctr_record *record, struct rk_err *err)
+{
+    char netns[64];
+    struct rk_err ignored;
+    enum ctr_status status = ctr_record_status(record);
+    if (status == CTR_RUNNING)
+        return rk_fail(err, -EBUSY, "cannot start an already running container");
+    if (status != CTR_CREATED)
+        return rk_fail(err, -EINVAL, "cannot start a container that has stopped");
+    rk_autoclose int gate = connect_gate(dir, err);
+    if (gate < 0)
+        return gate;
+    rk_autojson json_t *state = ctr_record_state(record, CTR_CREATED);
+    rk_autofree char *text = state ? json_dumps(state, JSON_COMPACT) : NULL;
+    int r = text ? run_start_hooks(gate, text, err) : rk_fail(err, -ENOMEM, "out of memory");
+    if (r == 0)
+        r = launch(gate, dir, record, err);
+    if (r < 0) {
+        /* The process can't go back to waiting: it has run hooks. It ends, and the container is stopped. */
+        snprintf(netns, sizeof netns, "/proc/%d/ns/net", (int)record->process.pid);
+        ctr_network_undo(record, record->netns ? record->netns : netns, &ignored);
+        rk_autoclose int pidfd = rk_process_open(&record->process);
+        if (pidfd >= 0)
+            rk_process_signal(pidfd, SIGKILL);
+        return r;
+    }
+    run_poststart(record);
+    return 0;
+}
+
+int ctr_start(struct ctr_call *call, const char *id, struct rk_err *err)
+{
+    rk_autoclose int dir = -1;
+    struct ctr_record *record = NULL;
+    int r = ctr_store_get(&dir, &record, &call->store, id, true, err);
+    if (r < 0)
+        return r;
+    r = start_locked(dir, record, err);
+    ctr_record_free(record);
+    return r < 0 ? rk_wrap(err, "start container '%s'", id) : 0;
+}
+
+int ctr_start_verb(struct ctr_call *call, struct rk_err *err)
+{
+    const char *id;
+    const struct cfg_flag flags[] = {{NULL, 0, CFG_BOOL, NULL, NULL}};
+    int r = ctr_call_parse(call, flags, &id, 1, 1, err);
+    if (r != 0)
+        return r < 0 ? r : 0;
+    return ctr_store_has(&call->store, id) ? ctr_start(call, id, err) : ctr_delegate(call, err);
+}

@@ -1,0 +1,238 @@
+/* A link's ingress: an ingress qdisc with one filter that hands every frame to another interface, marked as
+ * ours. */
+#include "netplumb/ingress.h"
+
+#include "lib/cleanup.h"
+#include "lib/err.h"
+#include "netplumb/mode.h"
+#include "netplumb/session.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <string.h>
+#include <time.h>
+
+#include <linux/if_ether.h>
+#include <linux/pkt_cls.h>
+#include <linux/pkt_sched.h>
+#include <linux/tc_act/tc_mirred.h>
+#include <netlink/attr.h>
+
+#define INGRESS_HANDLE TC_H_MAKE(TC_H_INGRESS, 0) /* the kernel allows no other */
+
+#define BUSY_PAUSE_NS 1000000L
+#define BUSY_TRIES    2000
+
+/* What the kernel keeps beside the action for its maker (TCA_ACT_COOKIE, at most 16 bytes). */
+struct cookie {
+    char tag[8];
+    int32_t tap;
+};
+
+static const char cookie_tag[8] = "runuk";
+
+static struct tcmsg ingress_header(int ifindex)
+{
+    return (struct tcmsg){.tcm_family = AF_UNSPEC,
+                          .tcm_ifindex = ifindex,
+                          .tcm_handle = INGRESS_HANDLE,
+                          .tcm_parent = TC_H_INGRESS};
+}
+
+static struct nl_msg *qdisc_message(int type, int flags, int ifindex)
+{
+    struct tcmsg header = ingress_header(ifindex);
+    net_automsg struct nl_msg *msg = net_msg_new(type, flags, &header, sizeof header);
+    if (!msg || nla_put_string(msg, TCA_KIND, "ingress") < 0)
+        return NULL;
+    return rk_take(msg);
+}
+
+/* TCA_U32_ACT: one mirred action, "redirect to the egress of `to`". */
+static int put_redirect(struct nl_msg *msg, int to, int tap)
+{
+    struct cookie cookie = {.tap = tap};
+    memcpy(cookie.tag, cookie_tag, sizeof cookie.tag);
+    struct tc_mirred mirred = {.action = TC_ACT_STOLEN, .eaction = TCA_EGRESS_REDIR, .ifindex = (uint32_t)to};
+    struct nlattr *actions = nla_nest_start(msg, TCA_U32_ACT);
+    struct nlattr *first = actions ? nla_nest_start(msg, 1) : NULL;
+    if (!first || nla_put_string(msg, TCA_ACT_KIND, "mirred") < 0 ||
+        nla_put(msg, TCA_ACT_COOKIE, sizeof cookie, &cookie) < 0)
+        return -ENOMEM;
+    struct nlattr *options = nla_nest_start(msg, TCA_ACT_OPTIONS);
+    if (!options || nla_put(msg, TCA_MIRRED_PARMS, sizeof mirred, &mirred) < 0)
+        return -ENOMEM;
+    nla_nest_end(msg, options);
+    nla_nest_end(msg, first);
+    nla_nest_end(msg, actions);
+    return 0;
+}
+
+/* A u32 filter of one key that matches every frame of every protocol ("match u8 0 0"). */
+static struct nl_msg *filter_message(int from, int to, int tap)
+{
+    struct tcmsg header = {.tcm_family = AF_UNSPEC,
+                           .tcm_ifindex = from,
+                           .tcm_parent = INGRESS_HANDLE,
+                           .tcm_info = TC_H_MAKE(1U << 16, htons(ETH_P_ALL))}; /* preference 1 */
+    union {
+        struct tc_u32_sel selector;
+        unsigned char with_one_key[sizeof(struct tc_u32_sel) +
+                                   sizeof(struct tc_u32_key)]; /* all zero: no bit matters */
+    } match = {.with_one_key = {0}};
+    match.selector.flags = TC_U32_TERMINAL;
+    match.selector.nkeys = 1;
+    net_automsg struct nl_msg *msg =
+        net_msg_new(RTM_NEWTFILTER, NLM_F_CREATE | NLM_F_EXCL, &header, sizeof header);
+    if (!msg || nla_put_string(msg, TCA_KIND, "u32") < 0)
+        return NULL;
+    struct nlattr *options = nla_nest_start(msg, TCA_OPTIONS);
+    if (!options || nla_put(msg, TCA_U32_SEL, sizeof match, match.with_one_key) < 0 ||
+        put_redirect(msg, to, tap) < 0)
+        return NULL;
+    nla_nest_end(msg, options);
+    return rk_take(msg);
+}
+
+static int talk_once(struct net_session *session, struct nl_msg *msg, net_each_fn *each, void *arg,
+                     struct rk_err *err)
+{
+    if (!msg)
+        return rk_fail(err, -ENOMEM, "out of memory");
+    return net_talk(session, &msg, 1, each, arg, NULL, err);
+}
+
+/* The kernel says EBUSY while an ingress qdisc that was just deleted waits for its last readers; nothing
+ * tells when they are gone. */
+static int add_qdisc(struct net_session *session, int ifindex, struct rk_err *err)
+{
+    const struct timespec pause = {.tv_nsec = BUSY_PAUSE_NS};
+    net_automsg struct nl_msg *msg = qdisc_message(RTM_NEWQDISC, NLM_F_CREATE | NLM_F_EXCL, ifindex);
+    int code = talk_once(session, msg, NULL, NULL, err);
+    for (int i = 0; code == -EBUSY && i < BUSY_TRIES; i++) {
+        nanosleep(&pause, NULL);
+        code = talk_once(session, msg, NULL, NULL, err);
+    }
+    if (code == -ENOENT)
+        rk_wrap(err, "the kernel lacks the ingress qdisc (module sch_ingress)");
+    return code;
+}
+
+static int delete_qdisc(struct net_session *session, int ifindex, struct rk_err *err)
+{
+    net_automsg struct nl_msg *msg = qdisc_message(RTM_DELQDISC, 0, ifindex);
+    int code = talk_once(session, msg, NULL, NULL, err);
+    return code == -ENOENT || code == -EINVAL || code == -ENODEV ? 0 : code;
+}
+
+int net_ingress_add(struct net_session *session, int from, int to, int tap, struct rk_err *err)
+{
+    /* One after the other: in one datagram the filter would go into a qdisc of someone else's when ours is
+     * refused. */
+    int code = add_qdisc(session, from, err);
+    if (code < 0)
+        return code;
+    net_automsg struct nl_msg *filter = filter_message(from, to, tap);
+    code = talk_once(session, filter, NULL, NULL, err);
+    if (code == -ENOENT)
+        rk_wrap(err,
+                "the kernel lacks the u32 classifier or the mirred action (modules cls_u32, act_mirred)");
+    if (code < 0)
+        delete_qdisc(session, from, NULL);
+    return code;
+}
+
+struct search {
+    int ifindex;
+    bool qdisc; /* an ingress or clsact qdisc is there */
+    int tap;    /* of the cookie of ours that was found; 0 without one */
+};
+
+static int see_qdisc(struct nlmsghdr *header, void *arg, struct rk_err *err)
+{
+    struct search *search = arg;
+    struct nlattr *tb[TCA_MAX + 1];
+    if (header->nlmsg_type != RTM_NEWQDISC)
+        return 0;
+    if (nlmsg_parse(header, sizeof(struct tcmsg), tb, TCA_MAX, NULL) < 0)
+        return rk_fail(err, -EPROTO, "a qdisc that netlink describes badly");
+    const struct tcmsg *info = nlmsg_data(header);
+    if (info->tcm_ifindex == search->ifindex && info->tcm_parent == TC_H_INGRESS)
+        search->qdisc = true; /* clsact has the same parent */
+    return 0;
+}
+
+/* TCA_OPTIONS of u32 → TCA_U32_ACT → the first action → its cookie. */
+static int see_filter(struct nlmsghdr *header, void *arg, struct rk_err *err)
+{
+    struct search *search = arg;
+    struct nlattr *tb[TCA_MAX + 1], *options[TCA_U32_MAX + 1], *actions[2], *action[TCA_ACT_MAX + 1];
+    if (header->nlmsg_type != RTM_NEWTFILTER)
+        return 0;
+    if (nlmsg_parse(header, sizeof(struct tcmsg), tb, TCA_MAX, NULL) < 0)
+        return rk_fail(err, -EPROTO, "a filter that netlink describes badly");
+    if (!tb[TCA_KIND] || nla_strcmp(tb[TCA_KIND], "u32") != 0 || !tb[TCA_OPTIONS])
+        return 0;
+    /* Anything that does not parse to our shape is another's. */
+    if (nla_parse_nested(options, TCA_U32_MAX, tb[TCA_OPTIONS], NULL) < 0 || !options[TCA_U32_ACT] ||
+        nla_parse_nested(actions, 1, options[TCA_U32_ACT], NULL) < 0 || !actions[1] ||
+        nla_parse_nested(action, TCA_ACT_MAX, actions[1], NULL) < 0 || !action[TCA_ACT_COOKIE])
+        return 0;
+    struct cookie cookie;
+    if (nla_len(action[TCA_ACT_COOKIE]) != (int)sizeof cookie)
+        return 0;
+    memcpy(&cookie, nla_data(action[TCA_ACT_COOKIE]), sizeof cookie);
+    if (!memcmp(cookie.tag, cookie_tag, sizeof cookie_tag))
+        search->tap = cookie.tap;
+    return 0;
+}
+
+int net_ingress_find(struct net_session *session, int ifindex, int *ret_tap, struct rk_err *err)
+{
+    struct search search = {.ifindex = ifindex};
+    struct tcmsg qdiscs = {.tcm_family = AF_UNSPEC, .tcm_ifindex = ifindex};
+    struct tcmsg filters = {.tcm_family = AF_UNSPEC, .tcm_ifindex = ifindex, .tcm_parent = INGRESS_HANDLE};
+    net_automsg struct nl_msg *msg = net_msg_new(RTM_GETQDISC, NLM_F_DUMP, &qdiscs, sizeof qdiscs);
+    int code = talk_once(session, msg, see_qdisc, &search, err);
+    if (code < 0 && code != -EAGAIN)
+        return code;
+    if (!search.qdisc)
+        return NET_INGRESS_FREE;
+    net_automsg struct nl_msg *inner = net_msg_new(RTM_GETTFILTER, NLM_F_DUMP, &filters, sizeof filters);
+    code = talk_once(session, inner, see_filter, &search, err);
+    if (code < 0 && code != -EAGAIN)
+        return code;
+    if (search.tap == 0)
+        return NET_INGRESS_FOREIGN;
+    *ret_tap = search.tap;
+    return NET_INGRESS_OURS;
+}
+
+int net_ingress_remove(struct net_session *session, int ifindex, int tap, struct rk_err *err)
+{
+    int found = 0;
+    int who = net_ingress_find(session, ifindex, &found, err);
+    if (who != NET_INGRESS_OURS || found != tap)
+        return who < 0 ? who : 0;
+    return delete_qdisc(session, ifindex, err);
+}
+
+int net_ingress_claim(struct net_session *session, const char *link, int ifindex, struct rk_err *err)
+{
+    int tap = 0;
+    int who = net_ingress_find(session, ifindex, &tap, err);
+    if (who < 0 || who == NET_INGRESS_FREE)
+        return who < 0 ? who : 0;
+    if (who == NET_INGRESS_FOREIGN)
+        return rk_fail(
+            err, -EEXIST,
+            "link '%s' has an ingress qdisc that is not runuk's: remove it (tc qdisc del dev %s ingress, "
+            "or clsact) or leave this link to who made it",
+            link, link);
+    int alive = net_iface_is(session, tap, NULL, "tun", err);
+    if (alive > 0)
+        return rk_fail(err, -EBUSY,
+                       "link '%s' already carries another guest (through the tap with ifindex %d)", link,
+                       tap);
+    return alive < 0 ? alive : delete_qdisc(session, ifindex, err);
+}

@@ -1,0 +1,31 @@
+/* A link's ingress: who sits on it, and the redirect that we put there. Internal to netplumb. */
+#ifndef NET_INGRESS_H
+#define NET_INGRESS_H
+
+struct net_session;
+struct rk_err;
+
+enum net_ingress {
+    NET_INGRESS_FREE,
+    NET_INGRESS_FOREIGN, /* an ingress or clsact qdisc that is not ours */
+    NET_INGRESS_OURS,
+};
+
+/* Returns an enum net_ingress or a negative errno. *ret_tap is set for OURS: the ifindex of the tap that the
+ * redirect was made for, which may be gone by now. */
+int net_ingress_find(struct net_session *session, int ifindex, int *ret_tap, struct rk_err *err);
+
+/* Make sure that nobody sits on the ingress of `link`: what a runtime that was killed left there (a redirect
+ * of ours whose tap is gone) is removed. -EEXIST for another's qdisc, -EBUSY for a living guest's, with full
+ * texts. */
+int net_ingress_claim(struct net_session *session, const char *link, int ifindex, struct rk_err *err);
+
+/* Send every frame that comes in on `from` out of `to`, marked as belonging to the tap with ifindex `tap`. On
+ * failure nothing is left; -EEXIST when `from` has an ingress qdisc. */
+int net_ingress_add(struct net_session *session, int from, int to, int tap, struct rk_err *err);
+
+/* Remove the redirect on `ifindex` that was made for `tap`; nothing else is touched, and nothing to do is no
+ * error. */
+int net_ingress_remove(struct net_session *session, int ifindex, int tap, struct rk_err *err);
+
+#endif

@@ -1,0 +1,103 @@
+/* runuk: an OCI runtime that boots unikernels, and hands every other container to runc. */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "config/global.h"
+#include "config/settings.h"
+#include "lib/err.h"
+#include "lib/log.h"
+#include "lifecycle/call.h"
+
+static const struct verb {
+    const char *name;
+    ctr_verb_fn *run;
+    bool makes_root; /* needs the state root to exist */
+    const char *help;
+} verbs[] = {
+    {"create", ctr_create_verb, true, "create a container, its first process waiting to be started"},
+    {"start", ctr_start_verb, false, "start the guest of a created container"},
+    {"run", ctr_run_verb, true, "create and start, and wait for the guest's end"},
+    {"state", ctr_state_verb, false, "print a container's state as JSON"},
+    {"kill", ctr_kill_verb, false, "send a signal to a container (default: TERM)"},
+    {"delete", ctr_delete_verb, false, "remove a container and all that was made for it"},
+    {"list", ctr_list_verb, false, "list containers"},
+};
+
+static const struct verb other = {"", ctr_other_verb, false, NULL};
+
+static const struct verb *find_verb(const char *name)
+{
+    for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++)
+        if (strcmp(verbs[i].name, name) == 0)
+            return &verbs[i];
+    return &other;
+}
+
+static void print_help(void)
+{
+    puts("runuk - an OCI runtime that boots unikernels and hands every other container to runc\n");
+    puts("Usage: runuk [global options] VERB [options] [ID]\n\nVerbs:");
+    for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++)
+        printf("   %-10s %s\n", verbs[i].name, verbs[i].help);
+    puts("   …          every other verb goes to runc\n\nGlobal options:");
+    cfg_global_help();
+}
+
+static void print_version(void)
+{
+    printf("runuk version %s\ncommit: %s\nspec: 1.0.2\n", RUNUK_VERSION, RUNUK_COMMIT);
+}
+
+/* The one place where errors are printed: a log line that the engine reads, and a line for whoever reads
+ * stderr. */
+static int report(int r, const struct rk_err *err)
+{
+    if (r >= 0)
+        return r;
+    rk_log(RK_LOG_ERROR, "%s", err->text);
+    fprintf(stderr, "runuk: %s\n", err->text);
+    return 1;
+}
+
+static int call_verb(const struct cfg_global *global, struct rk_err *err)
+{
+    struct ctr_call call = {.global = global,
+                            .argc = global->argc - global->verb,
+                            .argv = global->argv + global->verb,
+                            .store = {.fd = -1}};
+    const struct verb *verb = find_verb(call.argv[0]);
+    int r = cfg_settings_load(&call.settings, global->settings, err);
+    if (r >= 0)
+        r = ctr_store_open(&call.store, global->root, verb->makes_root, err);
+    if (r >= 0)
+        r = verb->run(&call, err);
+    ctr_store_close(&call.store);
+    cfg_settings_fini(&call.settings);
+    return r;
+}
+
+int main(int argc, char **argv)
+{
+    struct cfg_global global;
+    struct rk_err err = {0};
+    signal(SIGPIPE, SIG_IGN);
+    int r = cfg_global_parse(&global, argc, argv, &err);
+    if (r < 0)
+        return report(r, &err);
+    if (global.version) {
+        print_version();
+        return 0;
+    }
+    if (global.help || global.verb >= argc) {
+        print_help();
+        return 0;
+    }
+    r = rk_log_open(global.log, strcmp(global.log_format, "json") == 0, global.debug, &err);
+    if (r >= 0)
+        r = call_verb(&global, &err);
+    return report(r, &err);
+}

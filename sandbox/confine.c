@@ -1,0 +1,123 @@
+/* An empty root, no identity, no power. */
+#include "sandbox/confine.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <linux/mount.h>
+#include <sys/capability.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "lib/cleanup.h"
+#include "lib/err.h"
+
+/* <sys/mount.h> and <linux/mount.h> exclude one another before glibc 2.37: the three old names that are
+ * needed. */
+int mount(const char *source, const char *target, const char *type, unsigned long flags, const void *data);
+int umount2(const char *target, int flags);
+
+#define PROPAGATION_PRIVATE ((1UL << 18) | (1UL << 14)) /* MS_PRIVATE | MS_REC, mount(2) */
+#define DETACH              2                           /* MNT_DETACH, umount2(2) */
+
+int box_mounts_private(struct rk_err *err)
+{
+    if (mount(NULL, "/", NULL, PROPAGATION_PRIVATE, NULL) < 0)
+        return rk_fail_errno(err, "make mounts private");
+    return 0;
+}
+
+/* An empty, read-only, detached tmpfs: its descriptor. */
+static int empty_mount(struct rk_err *err)
+{
+    rk_autoclose int fs = (int)syscall(SYS_fsopen, "tmpfs", FSOPEN_CLOEXEC);
+    if (fs < 0)
+        return rk_fail_errno(err, "open a tmpfs");
+    if (syscall(SYS_fsconfig, fs, FSCONFIG_SET_STRING, "size", "4096", 0) < 0 ||
+        syscall(SYS_fsconfig, fs, FSCONFIG_SET_STRING, "nr_inodes", "1", 0) < 0 ||
+        syscall(SYS_fsconfig, fs, FSCONFIG_SET_STRING, "mode", "0555", 0) < 0 ||
+        syscall(SYS_fsconfig, fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
+        return rk_fail_errno(err, "configure a tmpfs");
+    int mnt = (int)syscall(SYS_fsmount, fs, FSMOUNT_CLOEXEC,
+                           MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
+    return mnt < 0 ? rk_fail_errno(err, "make a tmpfs") : mnt;
+}
+
+int box_root_empty(struct rk_err *err)
+{
+    rk_autoclose int root = empty_mount(err);
+    if (root < 0)
+        return root;
+    /* The new mount covers "/" itself, so that no directory of the host has to serve as a mount point. */
+    if (syscall(SYS_move_mount, root, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH) < 0)
+        return rk_fail_errno(err, "mount the empty root");
+    if (fchdir(root) < 0 || syscall(SYS_pivot_root, ".", ".") < 0)
+        return rk_fail_errno(err, "enter the empty root");
+    if (umount2(".", DETACH) < 0 || chdir("/") < 0)
+        return rk_fail_errno(err, "leave the old root");
+    return 0;
+}
+
+int box_fds_arrange(const int *fds, size_t count, int first, struct rk_err *err)
+{
+    int above = first + (int)count;
+    int moved[128];
+    if (count > RK_COUNT(moved))
+        return rk_fail(err, -E2BIG, "too many descriptors: %zu", count);
+    /* Out of the way first: a target number may be another's present one. */
+    for (size_t i = 0; i < count; i++) {
+        moved[i] = fcntl(fds[i], F_DUPFD_CLOEXEC, above);
+        if (moved[i] < 0)
+            return rk_fail_errno(err, "move descriptor %d", fds[i]);
+    }
+    if (syscall(SYS_close_range, first, ~0U, 1U << 2 /* CLOSE_RANGE_CLOEXEC */) < 0)
+        return rk_fail_errno(err, "mark descriptors");
+    for (size_t i = 0; i < count; i++)
+        if (dup2(moved[i], first + (int)i) < 0)
+            return rk_fail_errno(err, "place descriptor %zu", i);
+    return 0;
+}
+
+/* All five sets: bounding and ambient first, while they still may be changed. */
+static int drop_capabilities(void)
+{
+    for (int cap = 0; prctl(PR_CAPBSET_READ, cap) >= 0; cap++)
+        if (prctl(PR_CAPBSET_DROP, cap) < 0)
+            return -errno;
+    if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0)
+        return -errno;
+    return 0;
+}
+
+static int clear_sets(void)
+{
+    cap_t none = cap_init();
+    if (!none)
+        return -ENOMEM;
+    int r = cap_set_proc(none) < 0 ? -errno : 0;
+    cap_free(none);
+    return r;
+}
+
+int box_drop_privileges(uid_t uid, gid_t gid, unsigned files, struct rk_err *err)
+{
+    const struct rlimit no_core = {0, 0}, few_files = {files, files};
+    int r = drop_capabilities();
+    if (r < 0) {
+        errno = -r;
+        return rk_fail_errno(err, "drop the bounding set");
+    }
+    if (setrlimit(RLIMIT_CORE, &no_core) < 0 || setrlimit(RLIMIT_NOFILE, &few_files) < 0)
+        return rk_fail_errno(err, "set resource limits");
+    if (setgroups(0, NULL) < 0 || setresgid(gid, gid, gid) < 0 || setresuid(uid, uid, uid) < 0)
+        return rk_fail_errno(err, "become user %u, group %u", (unsigned)uid, (unsigned)gid);
+    if ((r = clear_sets()) < 0) {
+        errno = -r;
+        return rk_fail_errno(err, "drop capabilities");
+    }
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+        return rk_fail_errno(err, "set no_new_privs");
+    return 0;
+}

@@ -1,0 +1,54 @@
+#!/usr/bin/env bats
+# Many containers, one after the other and at once, and nothing of them afterwards.
+
+load docker.bash
+
+setup_file() {
+    docker_up
+    guest_image hello hello
+    guest_image web web
+    # The first container makes directories that Docker keeps.
+    docker run --rm --runtime=runuk hello >/dev/null
+    docker run --rm --runtime=runc busybox true
+}
+
+teardown_file() {
+    docker_down
+}
+
+teardown() {
+    docker_clear
+}
+
+@test "200 times run and rm" {
+    traces >"$BATS_TEST_TMPDIR/before"
+    local i
+    for ((i = 0; i < 200; i++)); do
+        run -0 docker run --rm --runtime=runuk hello "number $i"
+        [[ $output == 'Hello from '*"arg[0]: number $i" ]]
+    done
+    no_new_traces "$BATS_TEST_TMPDIR/before"
+}
+
+@test "30 at once, each with its own address and page" {
+    traces >"$BATS_TEST_TMPDIR/before"
+    local i pids=() pid addresses
+    for ((i = 0; i < 30; i++)); do
+        docker run -d --runtime=runuk --name "web$i" web >/dev/null 3>&- &
+        pids+=($!)
+    done
+    for pid in "${pids[@]}"; do wait "$pid"; done
+    mapfile -t addresses < <(for ((i = 0; i < 30; i++)); do address "web$i"; done)
+    [[ $(printf '%s\n' "${addresses[@]}" | sort -u | wc -l) == 30 ]]
+    for ((i = 0; i < 30; i++)); do
+        run -0 fetch "http://${addresses[i]}/plain"
+        [[ $output == *"ipv4: ${addresses[i]}/"* ]]
+    done
+    pids=()
+    for ((i = 0; i < 30; i++)); do
+        docker rm -f "web$i" >/dev/null 3>&- &
+        pids+=($!)
+    done
+    for pid in "${pids[@]}"; do wait "$pid"; done
+    no_new_traces "$BATS_TEST_TMPDIR/before"
+}
