@@ -147,11 +147,30 @@ $(B)/runuk-hvt: $(addprefix $(B)/monitor/,$(HVT_OBJS))
 # --- unit tests and fuzz targets ------------------------------------------------------------------------------------------------
 
 # Each is tests/unit/NAME.c, a program that prints TAP and ends with 0 when all is well.
-UNIT_TESTS := solo5
+UNIT_TESTS := bpf hvt_call load solo5
 # Each is tests/fuzz/NAME.c with LLVMFuzzerTestOneInput; FUZZ_DEPS_NAME are the sources that it exercises.
 FUZZ_TESTS      := solo5
 FUZZ_DEPS_solo5 := lib/solo5.c lib/err.c
 FUZZ_SECONDS    ?= 60
+
+UNIT_OBJS_bpf := \
+	hypervisor/solo5/bpf.o \
+	lib/err.o \
+	tests/unit/bpf.o
+
+UNIT_OBJS_hvt_call := \
+	hypervisor/solo5/hvt_call.o \
+	hypervisor/solo5/hvt_mem.o \
+	hypervisor/solo5/load.o \
+	lib/err.o \
+	lib/solo5.o \
+	tests/unit/hvt_call.o
+
+UNIT_OBJS_load := \
+	hypervisor/solo5/load.o \
+	lib/err.o \
+	lib/solo5.o \
+	tests/unit/load.o
 
 UNIT_OBJS_solo5 := \
 	lib/err.o \

@@ -4,7 +4,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <unistd.h>
+
+#include <jansson.h>
 
 #include "config/global.h"
 #include "config/settings.h"
@@ -84,7 +87,11 @@ int main(int argc, char **argv)
 {
     struct cfg_global global;
     struct rk_err err = {0};
+    size_t seed;
     signal(SIGPIPE, SIG_IGN);
+    /* The kernel's random bytes for this process: jansson would read a device for its hash seed. */
+    memcpy(&seed, (const void *)getauxval(AT_RANDOM), sizeof seed);
+    json_object_seed(seed ? seed : 1);
     int r = cfg_global_parse(&global, argc, argv, &err);
     if (r < 0)
         return report(r, &err);

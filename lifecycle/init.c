@@ -46,16 +46,6 @@ static void send_letter(int sock, enum ctr_message letter)
     rk_message_send(sock, &c, 1, NULL, 0);
 }
 
-/* Signals as a program expects to find them, whatever the engine ignores or blocks. */
-static void reset_signals(void)
-{
-    sigset_t none;
-    for (int sig = 1; sig < NSIG; sig++)
-        signal(sig, SIG_DFL);
-    sigemptyset(&none);
-    sigprocmask(SIG_SETMASK, &none, NULL);
-}
-
 /* Keep what is needed, at the lowest numbers, and close the rest: the engine's descriptors, and the store's
  * lock. */
 static int keep_descriptors(struct init *init, struct rk_err *err)
@@ -96,7 +86,9 @@ static int set_up(struct init *init, struct rk_err *err)
 {
     const struct ctr_init *a = init->args;
     int r;
-    reset_signals();
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL); /* whatever the engine blocks */
     if ((r = box_cgroup_join_self(a->cgroup, a->born_in_v2, err)) < 0 ||
         (r = box_namespaces_join(a->ns, err)) < 0)
         return r;

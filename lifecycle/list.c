@@ -36,7 +36,7 @@ static int collect_ours(const struct ctr_store *store, json_t *array, bool *ret_
         if (!ctr_store_has(store, e->d_name))
             *ret_others = true;
         else if (ctr_store_get(&dir, &record, store, e->d_name, false, &one) == 0)
-            json_array_append_new(array, ctr_summary(record));
+            json_array_append_new(array, ctr_summary(record, true));
         else if (one.code != -ENOENT) /* deleted while we looked is no error */
             fprintf(stderr, "runuk: %s\n", one.text);
         ctr_record_free(record);

@@ -23,13 +23,15 @@ static int out_of_memory(struct rk_err *err)
 static char *now_text(void)
 {
     char *text = NULL;
-    char seconds[32];
     struct timespec now;
-    struct tm tm;
+    struct tm t;
     clock_gettime(CLOCK_REALTIME, &now);
-    gmtime_r(&now.tv_sec, &tm);
-    strftime(seconds, sizeof seconds, "%Y-%m-%dT%H:%M:%S", &tm);
-    return asprintf(&text, "%s.%09ldZ", seconds, now.tv_nsec) < 0 ? NULL : text;
+    gmtime_r(&now.tv_sec, &t);
+    /* Not strftime, which would read the time zone's file first. */
+    return asprintf(&text, "%04d-%02d-%02dT%02d:%02d:%02d.%09ldZ", t.tm_year + 1900, t.tm_mon + 1, t.tm_mday,
+                    t.tm_hour, t.tm_min, t.tm_sec, now.tv_nsec) < 0
+               ? NULL
+               : text;
 }
 
 /* A copy, or NULL for NULL; *failed is set without memory. */

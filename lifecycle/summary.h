@@ -5,7 +5,8 @@
 #include "lifecycle/record.h"
 
 /* {"ociVersion","id","pid","status","bundle","rootfs","created","annotations","owner"}; pid is 0 when
- * stopped, annotations are left out when empty, owner is the user's name in `list`. NULL without memory. */
-json_t *ctr_summary(const struct ctr_record *record);
+ * stopped, annotations are left out when empty. `owner` is empty unless `with_owner`: "root", or "#uid" (a
+ * name would need the host's user database). NULL without memory. */
+json_t *ctr_summary(const struct ctr_record *record, bool with_owner);
 
 #endif

@@ -218,6 +218,10 @@ all_checked_in() {
     checked_in runuk
 }
 
+@test "run ends with 128 + the signal that ended the guest" {
+    checked_in runuk
+}
+
 @test "arguments reach the guest, placeholders filled" {
     checked_in runuk
 }

@@ -239,6 +239,17 @@ test_exit_status() {
     diff before after || fail "something is left"
 }
 
+test_signal_status() {
+    make_bundle time /time wait
+    timeout 60 runuk --root "$PWD/state" --settings "$PWD/settings.json" run --bundle time time >time.log 2>&1 &
+    caller=$!
+    await 30 grep -q '^waiting$' time.log
+    run_runuk kill time INT
+    expect_status 0
+    await_end 10 "$caller"
+    expect_status 130
+}
+
 test_arguments() {
     make_network ne 10.88.4.2 10.88.4.1
     make_bundle hello /hello 'at={ipv4.cidr}' 'via={ipv4.gateway}' 'two words'
@@ -314,11 +325,15 @@ test_without_kvm() {
     expect_output "spt"
 }
 
+# The parents of a container's cgroup are the engine's.
+mkdir -p /sys/fs/cgroup/lab
+
 check "create, start, ping, fetch, kill, delete, and nothing is left" test_lifecycle
 check "the guest has the link's MAC, MTU and address, and less memory than the limit" test_identity
 check "the container's monitor is confined" test_confined
 check "the guest as a port of a bridge" test_bridge
 check "run ends with the guest's exit status" test_exit_status
+check "run ends with 128 + the signal that ended the guest" test_signal_status
 check "arguments reach the guest, placeholders filled" test_arguments
 check "a bind mount is the guest's disk, read-only too" test_disk
 check "delete --force ends a running guest" test_delete_running

@@ -4,7 +4,6 @@
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -13,6 +12,7 @@
 #include "lib/cleanup.h"
 #include "lib/err.h"
 #include "tests/fuzz/fuzz.h"
+#include "tests/unit/tap.h"
 
 /* The image: header, nine program headers, and text, rodata, data and notes from 0x1000 on, room behind. */
 #define TEXT_AT   0x1000
@@ -48,19 +48,6 @@ struct test_case {
     size_t size;      /* of the file; 0: all of it */
     struct patch patches[4];
 };
-
-static unsigned count, failures;
-
-__attribute__((format(printf, 2, 3))) static void report(bool good, const char *fmt, ...)
-{
-    va_list ap;
-    printf("%sok %u - ", good ? "" : "not ", ++count);
-    va_start(ap, fmt);
-    vprintf(fmt, ap);
-    va_end(ap);
-    putchar('\n');
-    failures += !good;
-}
 
 static void put_note(uint8_t *at, const char *name, uint32_t namesz, uint32_t descsz, uint32_t type)
 {
@@ -347,7 +334,7 @@ static void run_case(const struct test_case *test)
     bool good = rc == test->want && (!test->text || strstr(err.text, test->text));
     good = good && read_by_fd(file, size, &err_fd) == rc && strcmp(err.text, err_fd.text) == 0;
     LLVMFuzzerTestOneInput(file, size);
-    report(good, "%s", test->name);
+    tap_ok(good, "%s", test->name);
     if (!good)
         printf("# wanted %d \"%s\", got %d \"%s\", by descriptor \"%s\"\n", test->want,
                test->text ? test->text : "", rc, err.text, err_fd.text);
@@ -362,17 +349,17 @@ static void test_content(void)
     const struct rk_source source = {.fd = -1, .mem = file, .size = FILE_SIZE};
     struct rk_err err = {0};
     size_t handle = 0;
-    report(rk_solo5_read(&image, &source, &err) == 1 && image.machine == EM_X86_64 &&
+    tap_ok(rk_solo5_read(&image, &source, &err) == 1 && image.machine == EM_X86_64 &&
                image.target == RK_SOLO5_HVT && image.abi_version == 2 && image.entry == 0x100010,
            "content: machine, target, version, entry");
-    report(image.segment_count == 3 && image.segments[2].offset == DATA_AT &&
+    tap_ok(image.segment_count == 3 && image.segments[2].offset == DATA_AT &&
                image.segments[2].vaddr == 0x102000 && image.segments[2].filesz == 0x100 &&
                image.segments[2].memsz == 0x2100 && image.segments[2].flags == (PF_R | PF_W),
            "content: segments with file bytes, and only those");
-    report(image.mft.entries == 3 && rk_solo5_find(&image.mft, "storage", RK_SOLO5_BLOCK, &handle) &&
+    tap_ok(image.mft.entries == 3 && rk_solo5_find(&image.mft, "storage", RK_SOLO5_BLOCK, &handle) &&
                handle == 2,
            "content: a device is found with its handle");
-    report(!rk_solo5_find(&image.mft, "storage", RK_SOLO5_NET, NULL) &&
+    tap_ok(!rk_solo5_find(&image.mft, "storage", RK_SOLO5_NET, NULL) &&
                !rk_solo5_find(&image.mft, "", RK_SOLO5_RESERVED_FIRST, NULL),
            "content: the wrong type and the reserved entry are not found");
 }
@@ -401,7 +388,7 @@ static void test_check(void)
         image.abi_version = checks[i].version;
         image.machine = checks[i].machine;
         int rc = rk_solo5_check(&image, RK_SOLO5_SPT, &err);
-        report(checks[i].text ? rc == -ENOEXEC && strstr(err.text, checks[i].text) : rc == 0, "check: %s",
+        tap_ok(checks[i].text ? rc == -ENOEXEC && strstr(err.text, checks[i].text) : rc == 0, "check: %s",
                checks[i].name);
     }
 }
@@ -413,22 +400,22 @@ static void test_source(void)
     int fds[2];
     char byte;
     if (pipe(fds)) {
-        report(false, "source: no pipe to test with");
+        tap_ok(false, "source: no pipe to test with");
         return;
     }
-    report(rk_source_from_fd(&source, fds[0], &err) == -EINVAL && strstr(err.text, "not a regular file"),
+    tap_ok(rk_source_from_fd(&source, fds[0], &err) == -EINVAL && strstr(err.text, "not a regular file"),
            "source: a pipe is refused");
     close(fds[0]);
     close(fds[1]);
-    report(rk_source_from_fd(&source, fds[0], &err) == -EBADF, "source: a closed descriptor is refused");
+    tap_ok(rk_source_from_fd(&source, fds[0], &err) == -EBADF, "source: a closed descriptor is refused");
     const struct rk_source small = {.fd = -1, .mem = (const uint8_t *)"abc", .size = 3};
-    report(rk_source_read(&small, 2, &byte, 1) == 0 && byte == 'c', "source: the last byte is read");
-    report(rk_source_read(&small, 3, &byte, 1) == -ENODATA &&
+    tap_ok(rk_source_read(&small, 2, &byte, 1) == 0 && byte == 'c', "source: the last byte is read");
+    tap_ok(rk_source_read(&small, 3, &byte, 1) == -ENODATA &&
                rk_source_read(&small, UINT64_MAX, &byte, 1) == -ENODATA,
            "source: none behind it");
     rk_autoclose int fd = memfd_create("short", MFD_CLOEXEC);
     const struct rk_source shrunk = {.fd = fd, .size = 100};
-    report(rk_source_read(&shrunk, 0, &byte, 1) == -ENODATA, "source: a file that shrank is noticed");
+    tap_ok(rk_source_read(&shrunk, 0, &byte, 1) == -ENODATA, "source: a file that shrank is noticed");
 }
 
 /* The cases as files: where the fuzzer starts from. */
@@ -457,6 +444,5 @@ int main(int argc, char **argv)
     test_content();
     test_check();
     test_source();
-    printf("1..%u\n", count);
-    return failures != 0;
+    return tap_end();
 }
