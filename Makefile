@@ -8,12 +8,21 @@ LIBEXECDIR ?= $(PREFIX)/libexec/runuk
 SYSCONFDIR ?= /etc/runuk
 DESTDIR    ?=
 
-CC         ?= gcc
+ifeq ($(origin CC),default)
+CC := gcc
+endif
 PKG_CONFIG ?= pkg-config
 SAN        ?= 0
+V          ?=
 B          := $(if $(filter 1,$(SAN)),build-san,build)
 
-LIBS_USED := jansson libnl-route-3.0 libnl-3.0 libcap
+# One line per file that is made; V=1 shows the commands.
+ifeq ($(V),)
+.SILENT:
+endif
+SAY = echo "  $(1) $@";
+
+LIBS_USED := jansson libnl-3.0 libcap
 WARN      := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wformat=2 -Wvla -Wcast-qual \
              -Wwrite-strings -Werror
 HARDEN    := -fstack-protector-strong -D_FORTIFY_SOURCE=2 -fno-common -fstack-clash-protection -fcf-protection
@@ -28,7 +37,9 @@ MAINLINK    = -pie $(SANFLAGS) $(shell $(PKG_CONFIG) --libs $(LIBS_USED))
 else
 MAINFLAGS   = $(CFLAGS) $(COMMON) -fPIE $(HARDEN)
 # Static: the dynamic loader and six libraries would cost more than a whole container start (docs/architecture.md).
-MAINLINK    = -static-pie -Wl,-z,relro,-z,now $(shell $(PKG_CONFIG) --static --libs $(LIBS_USED))
+# libnl can look up host names, for which static linking draws a warning; runuk never does.
+QUIET_LD   := $(shell ld --help 2>/dev/null | grep -q -e --no-warnings && echo -Wl,--no-warnings)
+MAINLINK    = -static-pie -Wl,-z,relro,-z,now $(QUIET_LD) $(shell $(PKG_CONFIG) --static --libs $(LIBS_USED))
 endif
 
 DEFS := -DRUNUK_VERSION='"$(VERSION)"' -DRUNUK_COMMIT='"$(COMMIT)"' -DRUNUK_LIBEXECDIR='"$(LIBEXECDIR)"' \
@@ -132,17 +143,17 @@ monitors: $(B)/runuk-spt $(B)/runuk-hvt
 
 $(B)/monitor/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(MONITOR_FLAGS) $(DEFS) -c $< -o $@
+	$(call SAY,CC  )$(CC) $(MONITOR_FLAGS) $(DEFS) -c $< -o $@
 
 $(B)/monitor/%.o: %.S
 	@mkdir -p $(@D)
-	$(CC) $(MONITOR_FLAGS) -c $< -o $@
+	$(call SAY,AS  )$(CC) $(MONITOR_FLAGS) -c $< -o $@
 
 $(B)/runuk-spt: $(addprefix $(B)/monitor/,$(SPT_OBJS))
-	$(CC) $(MONITOR_FLAGS) $^ -o $@ $(MONITOR_LINK)
+	$(call SAY,LINK)$(CC) $(MONITOR_FLAGS) $^ -o $@ $(MONITOR_LINK)
 
 $(B)/runuk-hvt: $(addprefix $(B)/monitor/,$(HVT_OBJS))
-	$(CC) $(MONITOR_FLAGS) $^ -o $@ $(MONITOR_LINK)
+	$(call SAY,LINK)$(CC) $(MONITOR_FLAGS) $^ -o $@ $(MONITOR_LINK)
 
 # --- unit tests and fuzz targets ------------------------------------------------------------------------------------------------
 
@@ -185,7 +196,7 @@ unit: $(addprefix $(B)/unit/,$(UNIT_TESTS))
 .SECONDEXPANSION:
 $(addprefix $(B)/unit/,$(UNIT_TESTS)): $(B)/unit/%: $$(addprefix $(B)/,$$(UNIT_OBJS_$$*))
 	@mkdir -p $(@D)
-	$(CC) $(MAINFLAGS) $^ -o $@ $(MAINLINK)
+	$(call SAY,LINK)$(CC) $(MAINFLAGS) $^ -o $@ $(MAINLINK)
 
 $(addprefix $(B)/fuzz/,$(FUZZ_TESTS)): $(B)/fuzz/%: tests/fuzz/%.c $$(FUZZ_DEPS_$$*)
 	@mkdir -p $(@D)
@@ -203,10 +214,16 @@ all: $(B)/runuk
 
 $(B)/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(MAINFLAGS) $(DEFS) -c $< -o $@
+	$(call SAY,CC  )$(CC) $(MAINFLAGS) $(DEFS) -c $< -o $@
+
+# What the names above are compiled into is compiled again when they change: `make install PREFIX=…` after `make`.
+$(addprefix $(B)/,runuk.o config/global.o config/settings.o): $(B)/defs
+.PHONY: FORCE
+$(B)/defs: FORCE
+	mkdir -p $(@D); printf '%s\n' $(DEFS) > $@.new; cmp -s $@.new $@ && rm $@.new || mv $@.new $@
 
 $(B)/runuk: $(addprefix $(B)/,$(RUNUK_OBJS))
-	$(CC) $(MAINFLAGS) $^ -o $@ $(MAINLINK)
+	$(call SAY,LINK)$(CC) $(MAINFLAGS) $^ -o $@ $(MAINLINK)
 
 # --- guests: tiny unikernels of our own for tests and demo, NAME.hvt and NAME.spt each ---------------------------------------
 
@@ -239,7 +256,7 @@ all: guests
 define GUEST_RULES
 $(B)/guests/$(1)/%.o: tests/guests/%.c
 	@mkdir -p $$(@D)
-	$$(CC) $$(GUEST_FLAGS) $$(GUEST_$(1)) -c $$< -o $$@
+	$$(call SAY,CC  )$$(CC) $$(GUEST_FLAGS) $$(GUEST_$(1)) -c $$< -o $$@
 
 $(B)/guests/$(1)/libguest.a: $(addprefix $(B)/guests/$(1)/,$(GUEST_LIB_OBJS) bind_$(2).o)
 	rm -f $$@
@@ -257,13 +274,13 @@ $(eval $(call GUEST_RULES,nosse,hvt))
 GUEST_DO_LINK = $(CC) $(GUEST_LINK) -Wl,-T,$(filter %.ld,$^) $(filter %.o,$^) $(filter %.a,$^) -o $@
 
 $(B)/guests/%.hvt: $(B)/guests/hvt/%.o $(B)/guests/hvt/libguest.a $(B)/guests/hvt/guest.ld
-	$(GUEST_DO_LINK)
+	$(call SAY,LINK)$(GUEST_DO_LINK)
 
 $(B)/guests/%.spt: $(B)/guests/spt/%.o $(B)/guests/spt/libguest.a $(B)/guests/spt/guest.ld
-	$(GUEST_DO_LINK)
+	$(call SAY,LINK)$(GUEST_DO_LINK)
 
 $(B)/guests/%-nosse.hvt: $(B)/guests/nosse/%.o $(B)/guests/nosse/libguest.a $(B)/guests/nosse/guest.ld
-	$(GUEST_DO_LINK)
+	$(call SAY,LINK)$(GUEST_DO_LINK)
 
 .SECONDARY: $(foreach f,hvt spt nosse,$(addprefix $(B)/guests/$(f)/,$(addsuffix .o,$(GUESTS))))
 
@@ -283,7 +300,7 @@ CGROUP_DRIVER_OBJS := \
 
 $(B)/unit/cgroup_driver: $(addprefix $(B)/,$(CGROUP_DRIVER_OBJS))
 	@mkdir -p $(@D)
-	$(CC) $(MAINFLAGS) $^ -o $@ $(MAINLINK)
+	$(call SAY,LINK)$(CC) $(MAINFLAGS) $^ -o $@ $(MAINLINK)
 
 # --- netplumb: libnl's headers, and the code behind a command line for tests/net-plumb.bats ----------------------------------
 
@@ -305,7 +322,7 @@ NET_DRIVER_OBJS := \
 
 $(B)/unit/net_driver: $(addprefix $(B)/,$(NET_DRIVER_OBJS))
 	@mkdir -p $(@D)
-	$(CC) $(MAINFLAGS) $^ -o $@ $(MAINLINK)
+	$(call SAY,LINK)$(CC) $(MAINFLAGS) $^ -o $@ $(MAINLINK)
 
 # --- lab: a virtual machine with working KVM, for the tests of runuk-hvt ---------------------------------------------------------
 
@@ -349,6 +366,31 @@ lint:
 
 demo:
 	contrib/demo/demo
+
+# --- install ------------------------------------------------------------------------------------------------------------------
+
+.PHONY: install uninstall
+install: $(B)/runuk $(B)/runuk-spt $(B)/runuk-hvt
+	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(LIBEXECDIR)
+	install -m 0755 $(B)/runuk $(DESTDIR)$(BINDIR)/runuk
+	install -m 0755 $(B)/runuk-spt $(B)/runuk-hvt $(DESTDIR)$(LIBEXECDIR)/
+
+uninstall:
+	rm -f $(DESTDIR)$(BINDIR)/runuk $(DESTDIR)$(LIBEXECDIR)/runuk-spt $(DESTDIR)$(LIBEXECDIR)/runuk-hvt
+	-rmdir --ignore-fail-on-non-empty $(DESTDIR)$(LIBEXECDIR) 2>/dev/null
+
+.PHONY: help
+help:
+	echo 'make              build runuk, its monitors and the test guests into $(B)/'
+	echo 'make install      PREFIX=$(PREFIX) DESTDIR=$(DESTDIR)'
+	echo 'make demo         install what is missing, and show a unikernel under a Docker of its own'
+	echo 'make check        install what is missing, and run all tests'
+	echo 'make unit         the unit tests; make lab: the virtual machine for the hvt tests; make check-hvt: these alone'
+	echo 'make lint         layout, includes, static analysis, shell scripts'
+	echo 'make fuzz         every fuzz target for FUZZ_SECONDS=$(FUZZ_SECONDS)'
+	echo 'make bench        how fast and how small, against runc and a bare program'
+	echo 'SAN=1             with any of them: ASan and UBSan, in build-san/'
+	echo 'V=1               show the commands'
 
 .PHONY: clean
 clean:

@@ -101,8 +101,8 @@ int rk_source_read(const struct rk_source *source, uint64_t off, void *buf, size
  * lie contains "note does not fall within valid size", which the reference test suite looks for. */
 int rk_solo5_read(struct rk_solo5_image *ret_image, const struct rk_source *source, struct rk_err *err);
 
-/* May a tender of target `want` on this machine run the image? 0, or -ENOEXEC with a text: another target, an ABI version other
- * than 1 and 2, another machine. */
+/* May a tender of target `want` on this machine run the image? 0, or -ENOEXEC with a text: another target, an
+ * ABI version other than 1 and 2, another machine. */
 int rk_solo5_check(const struct rk_solo5_image *image, enum rk_solo5_target want, struct rk_err *err);
 
 /* The manifest entry called `name` of type `type`, or NULL. *ret_handle (may be NULL) is its index. */

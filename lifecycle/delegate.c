@@ -121,7 +121,7 @@ int ctr_runc_output(char **ret_text, const struct ctr_call *call, char *const *a
         total++;
     for (; n < total - (call->global->argc - call->global->verb); n++)
         argv[n] = global[n];
-    for (int i = 0; args[i] && i < 8; i++)
+    for (int i = 0; i < 8 && args[i]; i++)
         argv[n++] = args[i];
     pid_t pid = fork();
     if (pid == 0) {

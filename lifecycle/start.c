@@ -112,15 +112,19 @@ static int monitor_argv(struct rk_argv *ret_argv, const struct ctr_record *recor
     int fd = CTR_SLOT_FIRST + 1;
     if (monitor->needs_kvm)
         launch.kvm_fd = fd++;
-    for (size_t i = 0; i < record->device_count; i++)
-        if (record->devices[i].type == RK_SOLO5_BLOCK)
-            disks[launch.disk_count++] = (struct hv_disk){.device = record->devices[i].name, .fd = fd++};
+    for (size_t i = 0; i < record->device_count; i++) {
+        if (record->devices[i].type != RK_SOLO5_BLOCK)
+            continue;
+        disks[launch.disk_count++] = (struct hv_disk){.device = record->devices[i].name, .fd = fd};
+        fd++;
+    }
     for (size_t i = 0; i < record->device_count; i++) {
         if (record->devices[i].type != RK_SOLO5_NET)
             continue;
         const struct net_wire *w = &record->wires[launch.net_count].wire;
         nets[launch.net_count++] =
-            (struct hv_net){.device = record->devices[i].name, .fd = fd++, .mac = w->mac, .mtu = w->mtu};
+            (struct hv_net){.device = record->devices[i].name, .fd = fd, .mac = w->mac, .mtu = w->mtu};
+        fd++;
     }
     return monitor->prepare(&launch, ret_argv) < 0 ? rk_fail(err, -ENOMEM, "out of memory") : 0;
 }

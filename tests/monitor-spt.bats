@@ -253,6 +253,15 @@ poke() {
     said "cmdline: inside"
 }
 
+@test "an image on a file system that is mounted noexec" {
+    mkdir noexec
+    # shellcheck disable=SC2016 # for the inner shell
+    run timeout 20 unshare --mount sh -c 'mount -t tmpfs -o noexec none noexec && cp "$1" noexec/image && exec "$0" noexec/image' \
+        "$SPT" "$GUESTS/hello.spt"
+    ended 0
+    said "Hello from spt"
+}
+
 @test "a guest that touches what it must not dies by SIGSEGV" {
     for how in null low high text rodata exec stack sp; do
         spt "$GUESTS/crash.spt" $how

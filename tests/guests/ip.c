@@ -340,7 +340,8 @@ static bool announce(const struct ip_link *link)
 _Noreturn void ip_run(void)
 {
     uint64_t next_announce = 0;
-    unsigned announces = 5; /* one each second, while the gateway is silent */
+    uint64_t interval = 50 * GUEST_MSEC; /* doubled each time: a new link may lose the first frames */
+    unsigned announces = 8;
     guest_print("ready\n");
     for (;;) {
         /* Behind the reading: what acknowledges in time must not be found too late. */
@@ -351,7 +352,8 @@ _Noreturn void ip_run(void)
             for (size_t i = 0; i < link_count; i++)
                 known = announce(&links[i]) && known;
             announces = known ? 0 : announces - 1;
-            next_announce = now + GUEST_NSEC;
+            next_announce = now + interval;
+            interval *= 2;
         }
         if (announces > 0 && next_announce < deadline)
             deadline = next_announce;

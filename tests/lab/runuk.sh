@@ -208,8 +208,10 @@ test_confined() {
     grep -qx 'Seccomp:.2' "/proc/$pid/status" || fail "no seccomp filter"
     grep -qx 'NoNewPrivs:.1' "/proc/$pid/status" || fail "new privileges are possible"
     ! grep -q '^Uid:.0' "/proc/$pid/status" || fail "it runs as root"
-    [ -z "$(ls -A "/proc/$pid/root/")" ] || fail "its root is not empty"
-    [ -z "$(cat "/proc/$pid/task/$pid/children")" ] || fail "it has children"
+    ls -A "/proc/$pid/root/" >entries
+    [ ! -s entries ] || fail "its root is not empty: $(cat entries)"
+    children=$(cat "/proc/$pid/task/$pid/children")
+    [ -z "$children" ] || fail "it has children"
     [ "$(sed -n 's/^NSpid:.*[^0-9]\([0-9]*\)$/\1/p' "/proc/$pid/status")" = 1 ] || fail "it is not PID 1"
     stop_container web
 }
