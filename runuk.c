@@ -1,5 +1,6 @@
 /* runuk: an OCI runtime that boots unikernels, and hands every other container to runc. */
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -83,11 +84,24 @@ static int call_verb(const struct cfg_global *global, struct rk_err *err)
     return r;
 }
 
+/* Descriptors 0 to 2 become the monitor's: where the caller has closed one, no file of ours may take its
+ * number.
+ */
+static bool fill_standard_descriptors(void)
+{
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) != fd)
+            return false;
+    return true;
+}
+
 int main(int argc, char **argv)
 {
     struct cfg_global global;
     struct rk_err err = {0};
     size_t seed;
+    if (!fill_standard_descriptors())
+        return 1;
     signal(SIGPIPE, SIG_IGN);
     /* The kernel's random bytes for this process: jansson would read a device for its hash seed. */
     memcpy(&seed, (const void *)getauxval(AT_RANDOM), sizeof seed);

@@ -74,8 +74,10 @@ static const struct bnd_mount *covering_mount(const struct bnd_spec *spec, const
     return best;
 }
 
-/* An O_PATH descriptor of `path`. */
-static int find(const struct bnd_files *files, const char *path, const struct bnd_mount **ret_mount)
+/* An O_PATH descriptor of `path`. *ret_given: it is the source of a bind mount itself, so that the engine's
+ * config names this very file. */
+static int find(const struct bnd_files *files, const char *path, const struct bnd_mount **ret_mount,
+                bool *ret_given)
 {
     char clean[PATH_MAX];
     const char *rest = "";
@@ -83,6 +85,7 @@ static int find(const struct bnd_files *files, const char *path, const struct bn
     if (r < 0)
         return r;
     *ret_mount = covering_mount(files->spec, clean, &rest);
+    *ret_given = *ret_mount && !*rest;
     if (!*ret_mount)
         return rk_open_in_root(files->root_fd, path, O_PATH);
     rk_autoclose int source = open((*ret_mount)->source, O_PATH | O_CLOEXEC);
@@ -96,22 +99,19 @@ int bnd_files_lookup(const struct bnd_files *files, const char *path, int flags,
 {
     const struct bnd_mount *mount = NULL;
     struct stat st;
-    rk_autoclose int found = find(files, path, &mount);
+    bool given = false;
+    rk_autoclose int found = find(files, path, &mount, &given);
     if (found < 0)
         return found;
     if (fstat(found, &st) < 0)
         return -errno;
     if (S_ISDIR(st.st_mode))
         return -EISDIR;
-    if (!S_ISREG(st.st_mode) && !(devices && S_ISBLK(st.st_mode)))
+    /* A device node that lies in an image or in a volume may name any disk of the host. */
+    if (!S_ISREG(st.st_mode) && !(devices && given && S_ISBLK(st.st_mode)))
         return -ENODEV;
-    /* The inode is known to be harmless to open: open that very one, whatever the name says by now. */
-    char self[40];
-    snprintf(self, sizeof self, "/proc/self/fd/%d", found);
-    int fd = open(self, flags | O_CLOEXEC | O_NOCTTY);
-    if (fd < 0)
-        return -errno;
-    if (ret_mount)
+    int fd = rk_reopen(found, flags); /* that very inode: it is known to be harmless to open */
+    if (fd >= 0 && ret_mount)
         *ret_mount = mount;
     return fd;
 }

@@ -19,9 +19,10 @@ void bnd_files_close(struct bnd_files *files);
 
 /* Open `path` (absolute, inside the container) with `flags` | O_CLOEXEC: below the bind mount that covers it,
  * which the engine's config names and therefore is trusted, else in the rootfs, which is not. Never blocks
- * and never touches a device: FIFOs, sockets and character devices are -ENODEV, so are block devices unless
- * `devices`; directories are -EISDIR. *ret_mount (may be NULL) is the mount that the path is on, NULL for the
- * rootfs. Returns a descriptor of a regular file (or block device), or a negative errno, with no text set. */
+ * and never touches a device: FIFOs, sockets and character devices are -ENODEV, so are block devices, but
+ * with `devices` one that is itself the source of a bind mount; directories are -EISDIR. *ret_mount (may be
+ * NULL) is the mount that the path is on, NULL for the rootfs. Returns a descriptor of a regular file (or
+ * block device), or a negative errno, with no text set. */
 int bnd_files_lookup(const struct bnd_files *files, const char *path, int flags, bool devices,
                      const struct bnd_mount **ret_mount);
 

@@ -120,10 +120,22 @@ static const struct {
     {"dns", dns, false},
 };
 
-/* The net that "NAME.…" speaks of, or the first one; *ret_rest is the name without it. */
+static size_t find_placeholder(const char *name)
+{
+    size_t i = 0;
+    while (i < RK_COUNT(placeholders) && strcmp(placeholders[i].name, name) != 0)
+        i++;
+    return i;
+}
+
+/* The net that "NAME.…" speaks of, or the first one; *ret_rest is the name without it. A name that is a
+ * placeholder as it stands stays one, also when a device is called "ipv4". */
 static const struct bnd_guest_net *find_net(const struct bnd_guest *guest, const char *name,
                                             const char **ret_rest)
 {
+    *ret_rest = name;
+    if (find_placeholder(name) < RK_COUNT(placeholders))
+        return guest->net_count > 0 ? &guest->nets[0] : NULL;
     for (size_t i = 0; i < guest->net_count; i++) {
         const char *device = guest->nets[i].device;
         size_t len = device ? strlen(device) : 0;
@@ -132,8 +144,7 @@ static const struct bnd_guest_net *find_net(const struct bnd_guest *guest, const
             return &guest->nets[i];
         }
     }
-    *ret_rest = name;
-    return guest->net_count > 0 ? &guest->nets[0] : NULL;
+    return NULL;
 }
 
 /* 1: `out` is the value of placeholder `name`; 0: there is no such placeholder; negative: it has no value
@@ -142,15 +153,13 @@ static int value_of(const char *name, const struct bnd_guest *guest, char out[VA
 {
     const char *rest;
     const struct bnd_guest_net *net = find_net(guest, name, &rest);
-    for (size_t i = 0; i < RK_COUNT(placeholders); i++) {
-        if (strcmp(placeholders[i].name, rest) != 0 || (rest != name && !placeholders[i].of_device))
-            continue;
-        out[0] = '\0';
-        if (net || !placeholders[i].of_device)
-            placeholders[i].value(guest, net, out);
-        return out[0] ? 1 : -EINVAL;
-    }
-    return 0;
+    size_t i = find_placeholder(rest);
+    if (i == RK_COUNT(placeholders) || (rest != name && !placeholders[i].of_device))
+        return 0;
+    out[0] = '\0';
+    if (net || !placeholders[i].of_device)
+        placeholders[i].value(guest, net, out);
+    return out[0] ? 1 : -EINVAL;
 }
 
 int bnd_guest_fill(char **ret, const char *arg, const struct bnd_guest *guest, struct rk_err *err)

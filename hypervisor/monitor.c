@@ -1,7 +1,6 @@
 /* The monitor table, the choice among it, and how much memory a guest gets. */
 #include "hypervisor/monitor.h"
 
-#include <elf.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -106,6 +105,19 @@ static int judge(const struct hv_monitor **ret_monitor, const struct bnd_image *
     return 1;
 }
 
+/* Name what would help: "/web.hvt" and "/web" both have the variant "/web.spt". */
+static int refuse_without_kvm(const char *path, const char *reason, struct rk_err *err)
+{
+    size_t len = strlen(path);
+    if (len > 4 && strcmp(path + len - 4, ".hvt") == 0)
+        len -= 4;
+    return rk_fail(
+        err, -ENOTSUP,
+        "image '%s' needs KVM, which this host cannot use (%s): run it on a host with working KVM, or add a "
+        "variant built for the spt target ('%.*s.spt')",
+        path, reason, (int)len, path);
+}
+
 int hv_monitor_choose(const struct hv_monitor **ret_monitor, size_t *ret_index,
                       const struct bnd_images *images, const struct hv_host *host, struct rk_err *err)
 {
@@ -128,17 +140,7 @@ int hv_monitor_choose(const struct hv_monitor **ret_monitor, size_t *ret_index,
     }
     if (failed < 0)
         return failed;
-    return rk_fail(
-        err, -ENOTSUP,
-        "image '%s' needs KVM, which this host cannot use (%s): run it on a host with working KVM, or add a "
-        "variant built for the spt target ('%.*s.spt')",
-        images->v[0].path, reason,
-        (int)(strlen(images->v[0].path) -
-              (strlen(images->v[0].path) > 4 &&
-                       strcmp(images->v[0].path + strlen(images->v[0].path) - 4, ".hvt") == 0
-                   ? 4
-                   : 0)),
-        images->v[0].path);
+    return refuse_without_kvm(images->v[0].path, reason, err);
 }
 
 int hv_memory_size(uint64_t *ret_memory, const struct hv_monitor *monitor, const struct rk_solo5_image *image,

@@ -28,6 +28,27 @@ int rk_open_in_root(int dirfd, const char *path, int flags)
     return fd < 0 ? -errno : (int)fd;
 }
 
+int rk_reopen(int fd, int flags)
+{
+    char self[40];
+    snprintf(self, sizeof self, "/proc/self/fd/%d", fd);
+    int again = open(self, flags | O_CLOEXEC | O_NOCTTY);
+    return again < 0 ? -errno : again;
+}
+
+int rk_open_regular_in_root(int dirfd, const char *path, int flags)
+{
+    struct stat st;
+    rk_autoclose int found = rk_open_in_root(dirfd, path, O_PATH);
+    if (found < 0)
+        return found;
+    if (fstat(found, &st) < 0)
+        return -errno;
+    if (!S_ISREG(st.st_mode))
+        return S_ISDIR(st.st_mode) ? -EISDIR : -ENODEV;
+    return rk_reopen(found, flags);
+}
+
 int rk_read_fd(int fd, size_t max, char **ret_data, size_t *ret_len)
 {
     size_t room = 4096, len = 0;
@@ -133,6 +154,17 @@ static void closedir_auto(DIR **dir)
         closedir(*dir);
 }
 
+/* -EXDEV for a mount point, -ELOOP for a symbolic link. */
+static int open_subdirectory(int dirfd, const char *name)
+{
+    struct open_how how = {
+        .flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC,
+        .resolve = RESOLVE_NO_XDEV | RESOLVE_NO_SYMLINKS,
+    };
+    long fd = syscall(SYS_openat2, dirfd, name, &how, sizeof how);
+    return fd < 0 ? -errno : (int)fd;
+}
+
 int rk_remove_children(int fd)
 {
     rk_autoclose int copy = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -148,8 +180,8 @@ int rk_remove_children(int fd)
             continue;
         int r = unlinkat(fd, e->d_name, 0) < 0 ? -errno : 0;
         if (r == -EISDIR || r == -EPERM) {
-            rk_autoclose int sub = openat(fd, e->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-            r = sub < 0 ? -errno : rk_remove_children(sub);
+            rk_autoclose int sub = open_subdirectory(fd, e->d_name);
+            r = sub < 0 ? sub : rk_remove_children(sub);
             if (unlinkat(fd, e->d_name, AT_REMOVEDIR) < 0 && r == 0)
                 r = -errno;
         }

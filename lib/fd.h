@@ -13,6 +13,14 @@ struct rk_err;
  * RESOLVE_NO_MAGICLINKS). Returns the descriptor or a negative errno, with no text set. */
 int rk_open_in_root(int dirfd, const char *path, int flags);
 
+/* Open the file that `fd` (O_PATH will do) refers to once more, with `flags` | O_CLOEXEC | O_NOCTTY: that
+ * very inode, whatever its name says by now. A descriptor or a negative errno, with no text set. */
+int rk_reopen(int fd, int flags);
+
+/* The same as rk_open_in_root, but for regular files only: anything else is -ENODEV (a directory -EISDIR) and
+ * is not opened, since opening a FIFO can block and opening a device can do anything. */
+int rk_open_regular_in_root(int dirfd, const char *path, int flags);
+
 /* Read a whole file of at most `max` bytes. *ret_data is NUL-terminated heap memory, *ret_len (may be NULL)
  * its length without the NUL. Returns 0 or a negative errno (-EFBIG beyond max), with no text set. */
 int rk_read_file_at(int dirfd, const char *path, size_t max, char **ret_data, size_t *ret_len);

@@ -10,6 +10,7 @@
 
 #include "lib/cleanup.h"
 #include "lib/err.h"
+#include "lib/fd.h"
 #include "lifecycle/plan.h"
 
 #define SECTOR 512 /* bytes: the tenders' default block size */
@@ -41,7 +42,7 @@ static int check_size(int fd, const char *path, struct rk_err *err)
     return 0;
 }
 
-static int open_backing(const struct bnd_files *files, const char *path, bool is_bind, struct rk_err *err)
+static int open_backing(const struct bnd_files *files, const char *path, struct rk_err *err)
 {
     const struct bnd_mount *mount = NULL;
     bool readonly = files->spec->root_readonly;
@@ -54,12 +55,12 @@ static int open_backing(const struct bnd_files *files, const char *path, bool is
         errno = -fd;
         return rk_fail_errno(err, "open '%s'", path);
     }
-    if (is_bind && mount)
+    if (mount)
         readonly = mount->readonly;
     int r = check_size(fd, path, err);
     if (r < 0 || readonly)
         return r < 0 ? r : rk_take_fd(&fd);
-    int writable = bnd_files_lookup(files, path, O_RDWR | O_NONBLOCK, true, NULL);
+    int writable = rk_reopen(fd, O_RDWR | O_NONBLOCK);
     if (writable == -EROFS)
         return rk_take_fd(&fd);
     if (writable < 0) {
@@ -79,7 +80,7 @@ int ctr_disk_open(const struct bnd_files *files, const char *name, struct rk_err
                      strstr(pattern, "%s") + 2);
             if (binds && !is_bind_destination(files->spec, path))
                 continue;
-            int fd = open_backing(files, path, binds, err);
+            int fd = open_backing(files, path, err);
             if (fd != -ENOENT)
                 return fd < 0 ? rk_wrap(err, "block device '%s'", name) : fd;
         }

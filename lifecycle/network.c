@@ -268,7 +268,7 @@ void ctr_network_dns(const struct ctr_record *record, char out[INET6_ADDRSTRLEN]
         fd = open(record->resolv_conf, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     } else {
         root = open(record->rootfs, O_PATH | O_DIRECTORY | O_CLOEXEC);
-        fd = root < 0 ? -1 : rk_open_in_root(root, "etc/resolv.conf", O_RDONLY | O_NONBLOCK);
+        fd = root < 0 ? -1 : rk_open_regular_in_root(root, "etc/resolv.conf", O_RDONLY | O_NONBLOCK);
     }
     if (fd < 0 || rk_read_fd(fd, 65536, &text, NULL) < 0)
         return;

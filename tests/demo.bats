@@ -22,7 +22,7 @@ surroundings() {
     ip -o addr | awk '{ print "address", $2, $4 }'
     iptables-save | grep -v '^#' | sed 's/\[.*\]//'
     sysctl -n net.ipv4.ip_forward
-    find /etc/docker /run/docker /var/lib/docker -maxdepth 1 -printf '%p %t\n' 2>/dev/null
+    find /etc/docker /run/docker /var/lib/docker -maxdepth 1 -printf '%p %t\n' 2>/dev/null || :
     find /sys/fs/cgroup/ -maxdepth 2 -name 'runuk-*' ! -name 'runuk-lab*'
 }
 

@@ -23,30 +23,30 @@ teardown() {
 @test "200 times run and rm" {
     traces >"$BATS_TEST_TMPDIR/before"
     local i
-    for ((i = 0; i < 200; i++)); do
-        run -0 docker run --rm --runtime=runuk hello "number $i"
-        [[ $output == 'Hello from '*"arg[0]: number $i" ]]
+    for ((n = 0; n < 200; n++)); do
+        run -0 docker run --rm --runtime=runuk hello "number $n"
+        [[ $output == 'Hello from '*"arg[0]: number $n" ]]
     done
     no_new_traces "$BATS_TEST_TMPDIR/before"
 }
 
 @test "30 at once, each with its own address and page" {
     traces >"$BATS_TEST_TMPDIR/before"
-    local i pids=() pid addresses
-    for ((i = 0; i < 30; i++)); do
-        docker run -d --runtime=runuk --name "web$i" web >/dev/null 3>&- &
+    local n pids=() pid addresses
+    for ((n = 0; n < 30; n++)); do
+        docker run -d --runtime=runuk --name "web$n" web >/dev/null 3>&- &
         pids+=($!)
     done
     for pid in "${pids[@]}"; do wait "$pid"; done
-    mapfile -t addresses < <(for ((i = 0; i < 30; i++)); do address "web$i"; done)
+    mapfile -t addresses < <(for ((n = 0; n < 30; n++)); do address "web$n"; done)
     [[ $(printf '%s\n' "${addresses[@]}" | sort -u | wc -l) == 30 ]]
-    for ((i = 0; i < 30; i++)); do
-        run -0 fetch "http://${addresses[i]}/plain"
-        [[ $output == *"ipv4: ${addresses[i]}/"* ]]
+    for ((n = 0; n < 30; n++)); do
+        run -0 fetch "http://${addresses[n]}/plain"
+        [[ $output == *"ipv4: ${addresses[n]}/"* ]]
     done
     pids=()
-    for ((i = 0; i < 30; i++)); do
-        docker rm -f "web$i" >/dev/null 3>&- &
+    for ((n = 0; n < 30; n++)); do
+        docker rm -f "web$n" >/dev/null 3>&- &
         pids+=($!)
     done
     for pid in "${pids[@]}"; do wait "$pid"; done
