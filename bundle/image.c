@@ -15,6 +15,8 @@
 #define DEFAULT_PATH                                                                                         \
     "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin" /* runc's, when env has none */
 
+#define FAMILY_BYTES (UINT64_C(256) << 20) /* a sparse file can be of any size */
+
 static const char *const variants[BND_VARIANTS] = {".hvt", ".spt"};
 
 /* Where docker and podman bind the init program that they put in front of the entrypoint ("--init"). */
@@ -80,9 +82,11 @@ static int open_program(const struct bnd_files *files, const char *name, const c
     return r;
 }
 
-/* Which family's it is: the families may look at every byte. */
+/* Which family's it is: the families may look at every byte, up to a limit. */
 static int find_family(struct bnd_image *image, uint64_t size, struct rk_err *err)
 {
+    if (size > FAMILY_BYTES)
+        size = FAMILY_BYTES;
     void *map = mmap(NULL, size, PROT_READ, MAP_PRIVATE, image->fd, 0);
     if (map == MAP_FAILED)
         return rk_fail_errno(err, "map");

@@ -165,41 +165,46 @@ static int read_config(struct bnd_spec *spec, json_t *root, struct rk_err *err)
     return 0;
 }
 
-int bnd_spec_load(struct bnd_spec **ret_spec, const char *bundle, struct rk_err *err)
+int bnd_spec_parse(struct bnd_spec **ret_spec, const char *bundle, const char *text, size_t len,
+                   struct rk_err *err)
 {
+    json_error_t where;
     struct bnd_spec *spec = calloc(1, sizeof *spec);
-    if (!spec)
+    if (!spec || !(spec->bundle = strdup(bundle))) {
+        free(spec);
         return out_of_memory(err);
+    }
     spec->oom_score_adj = BND_UNSET;
-    rk_autofree char *file = NULL;
-    rk_autofree char *text = NULL;
-    size_t len = 0;
-    int r = 0;
-    spec->bundle = realpath(bundle, NULL);
-    if (!spec->bundle) {
-        r = rk_fail_errno(err, "bundle '%s'", bundle);
-    } else if (asprintf(&file, "%s/config.json", spec->bundle) < 0) {
-        r = out_of_memory(err);
-    } else if ((r = rk_read_file_at(AT_FDCWD, file, CONFIG_MAX, &text, &len)) < 0) {
-        errno = -r;
-        r = rk_fail_errno(err, "read '%s'", file);
-    }
-    if (r == 0) {
-        json_error_t where;
-        rk_autojson json_t *json = json_loadb(text, len, 0, &where);
-        if (json)
-            r = read_config(spec, json, err);
-        else
-            r = rk_fail(err, -EINVAL, "line %d: %s", where.line, where.text);
-        if (r < 0)
-            rk_wrap(err, "'%s'", file);
-    }
+    rk_autojson json_t *json = json_loadb(text, len, 0, &where);
+    int r =
+        json ? read_config(spec, json, err) : rk_fail(err, -EINVAL, "line %d: %s", where.line, where.text);
     if (r < 0) {
         bnd_spec_free(spec);
         return r;
     }
     *ret_spec = spec;
     return 0;
+}
+
+int bnd_spec_load(struct bnd_spec **ret_spec, const char *bundle, struct rk_err *err)
+{
+    rk_autofree char *path = realpath(bundle, NULL);
+    rk_autofree char *file = NULL;
+    rk_autofree char *text = NULL;
+    size_t len = 0;
+    if (!path)
+        return rk_fail_errno(err, "bundle '%s'", bundle);
+    if (asprintf(&file, "%s/config.json", path) < 0) {
+        file = NULL;
+        return out_of_memory(err);
+    }
+    int r = rk_read_file_at(AT_FDCWD, file, CONFIG_MAX, &text, &len);
+    if (r < 0) {
+        errno = -r;
+        return rk_fail_errno(err, "read '%s'", file);
+    }
+    r = bnd_spec_parse(ret_spec, path, text, len, err);
+    return r < 0 ? rk_wrap(err, "'%s'", file) : 0;
 }
 
 void bnd_spec_free(struct bnd_spec *spec)

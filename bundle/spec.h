@@ -95,6 +95,11 @@ struct bnd_spec {
  * is not valid. */
 int bnd_spec_load(struct bnd_spec **ret_spec, const char *bundle, struct rk_err *err);
 
+/* The same from the text of a config.json; `bundle` is the absolute path that it is relative to. Errors name
+ * the key or the line. */
+int bnd_spec_parse(struct bnd_spec **ret_spec, const char *bundle, const char *text, size_t len,
+                   struct rk_err *err);
+
 /* Accepts NULL. */
 void bnd_spec_free(struct bnd_spec *spec);
 

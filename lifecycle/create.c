@@ -184,19 +184,39 @@ static int write_pid_file(const char *path, pid_t pid, struct rk_err *err)
     return 0;
 }
 
+/* Before the first directory exists, the record knows of all. */
+static int save_cgroup(void *data, const struct box_cgroup *cgroup, struct rk_err *err)
+{
+    struct work *w = data;
+    struct ctr_record record = *w->plan->record;
+    record.cgroup = *cgroup;
+    return ctr_store_save(w->dir, &record, err);
+}
+
+/* Whether create runs any. */
+static bool has_hooks(const struct bnd_hooks *hooks)
+{
+    return hooks->prestart.n + hooks->create_runtime.n + hooks->create_container.n > 0;
+}
+
 static int make_container(struct work *w, struct rk_err *err)
 {
     struct ctr_record *record = w->plan->record;
     const struct bnd_spec *spec = w->plan->spec;
     int r;
     record->status = CTR_CREATING;
-    if ((r = ctr_store_save(w->dir, record, err)) < 0 || (r = open_console(w, err)) < 0 ||
-        (r = box_cgroup_create(&record->cgroup, spec->cgroups_path, record->id, &spec->resources, err)) < 0)
+    if ((r = open_console(w, err)) < 0 ||
+        (r = box_cgroup_create(&record->cgroup, spec->cgroups_path, record->id, &spec->resources, save_cgroup,
+                               w, err)) < 0)
         return r;
     w->cgroup_fd = box_cgroup_open_v2(&record->cgroup);
     if ((r = w->gate = open_gate(w->dir, err)) < 0 || (r = spawn(w, err)) < 0 ||
-        (r = ctr_store_save(w->dir, record, err)) < 0 ||
-        (r = set_oom_score(spec, record->process.pid, err)) < 0 || (r = run_hooks(w, err)) < 0)
+        (r = set_oom_score(spec, record->process.pid, err)) < 0)
+        return r;
+    /* Hooks may ask for the state. Without them the process needs no record yet: it ends when we do. */
+    if (has_hooks(&spec->hooks) && (r = ctr_store_save(w->dir, record, err)) < 0)
+        return r;
+    if ((r = run_hooks(w, err)) < 0)
         return r;
     record->status = CTR_CREATED;
     if ((r = ctr_store_save(w->dir, record, err)) < 0 ||

@@ -17,7 +17,8 @@
 #include "lifecycle/call.h"
 
 #define USUAL_DIRECTORIES "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-#define MARK              "RUNUK_DELEGATED" /* environment: the pid that delegated */
+#define MARK              "RUNUK_DELEGATED" /* environment: how many runuks this call has come through */
+#define MARK_MAX          3                 /* one that runc's hooks call is the second */
 
 /* Whether `path` can be executed and is not this very program under another name. */
 static bool is_usable(const char *path)
@@ -59,17 +60,16 @@ int ctr_find_runc(char **ret_path, const struct ctr_call *call, struct rk_err *e
     return *ret_path ? 0 : rk_fail(err, -ENOMEM, "out of memory");
 }
 
-/* A runc that is a script around runuk would send us in circles: exec keeps the pid, a fork makes us its
- * child. */
+/* A runc that is a script around runuk would send us in circles, without end if nobody counted. */
 static int check_circle(const char *runc, struct rk_err *err)
 {
     const char *mark = getenv(MARK);
-    long pid = mark ? strtol(mark, NULL, 10) : 0;
+    long count = mark ? strtol(mark, NULL, 10) : 0;
     char text[16];
-    if (pid > 0 && (pid == getpid() || pid == getppid()))
+    if (count < 0 || count >= MARK_MAX)
         return rk_fail(err, -ELOOP, "'%s' leads back to runuk: set \"runc\" in the settings to the real one",
                        runc);
-    snprintf(text, sizeof text, "%d", (int)getpid());
+    snprintf(text, sizeof text, "%ld", count + 1);
     return setenv(MARK, text, 1) < 0 ? rk_fail_errno(err, "set environment") : 0;
 }
 
@@ -107,7 +107,7 @@ int ctr_runc_output(char **ret_text, const struct ctr_call *call, char *const *a
     rk_autofree char *runc = NULL;
     int fds[2];
     int r = ctr_find_runc(&runc, call, err);
-    if (r < 0)
+    if (r < 0 || (r = check_circle(runc, err)) < 0)
         return r;
     rk_autofree char **global = cfg_global_runc_argv(call->global);
     rk_autofree char **argv = calloc((size_t)call->global->argc + 16, sizeof *argv);
@@ -178,6 +178,8 @@ static const char *first_positional(const struct ctr_call *call)
 {
     for (int i = 1; i < call->argc; i++) {
         const char *arg = call->argv[i];
+        if (strcmp(arg, "--") == 0)
+            return call->argv[i + 1];
         if (arg[0] != '-' || arg[1] == '\0')
             return arg;
         const char *name = arg + (arg[1] == '-' ? 2 : 1);
@@ -214,12 +216,17 @@ int ctr_call_parse(struct ctr_call *call, const struct cfg_flag *flags, const ch
             return 1;
         }
     }
+    /* Of a copy: parsing moves arguments, and runc may yet have to get them as they came. */
+    rk_autofree char **argv = calloc((size_t)call->argc + 1, sizeof *argv);
+    if (!argv)
+        return rk_fail(err, -ENOMEM, "out of memory");
+    memcpy(argv, call->argv, (size_t)call->argc * sizeof *argv);
     int index = 1;
-    int r = cfg_flags_parse(flags, call->argc, call->argv, &index, true, err);
+    int r = cfg_flags_parse(flags, call->argc, argv, &index, true, err);
     if (r < 0)
         return rk_wrap(err, "%s", call->argv[0]);
     int count = 0;
-    while (call->argv[index + count])
+    while (argv[index + count])
         count++;
     if (count < min || count > max)
         return rk_fail(err, -EINVAL, "%s: \"%s\" requires %s %d argument%s", "runuk", call->argv[0],
@@ -228,6 +235,6 @@ int ctr_call_parse(struct ctr_call *call, const struct cfg_flag *flags, const ch
                                      : "a maximum of",
                        count < min ? min : max, (count < min ? min : max) == 1 ? "" : "s");
     for (int i = 0; i < max; i++)
-        positional[i] = i < count ? call->argv[index + i] : NULL;
+        positional[i] = i < count ? argv[index + i] : NULL;
     return 0;
 }

@@ -81,14 +81,31 @@ static int raise_loopback(struct rk_err *err)
     return ioctl(sock, SIOCSIFFLAGS, &lo) < 0 ? rk_fail_errno(err, "raise loopback") : 0;
 }
 
+static void end_by_signal(int number)
+{
+    _exit(128 + number);
+}
+
+/* Nothing blocked and nothing ignored, whatever the caller does. Process 1 of a namespace ignores what it
+ * does not handle, so what ends a guest needs handlers to end one that waits to be started. */
+static void reset_signals(void)
+{
+    static const int ending[] = {SIGTERM, SIGINT, SIGQUIT, SIGHUP};
+    sigset_t none;
+    for (int number = 1; number < NSIG; number++)
+        signal(number, SIG_DFL);
+    for (size_t i = 0; i < RK_COUNT(ending); i++)
+        signal(ending[i], end_by_signal);
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
 /* Cgroup, namespaces, session, terminal, host name. */
 static int set_up(struct init *init, struct rk_err *err)
 {
     const struct ctr_init *a = init->args;
     int r;
-    sigset_t none;
-    sigemptyset(&none);
-    sigprocmask(SIG_SETMASK, &none, NULL); /* whatever the engine blocks */
+    reset_signals();
     if ((r = box_cgroup_join_self(a->cgroup, a->born_in_v2, err)) < 0 ||
         (r = box_namespaces_join(a->ns, err)) < 0)
         return r;
@@ -101,8 +118,6 @@ static int set_up(struct init *init, struct rk_err *err)
     if ((a->ns->make & CLONE_NEWUTS) && a->spec->hostname &&
         sethostname(a->spec->hostname, strlen(a->spec->hostname)) < 0)
         return rk_fail_errno(err, "set host name '%s'", a->spec->hostname);
-    if ((a->ns->make & CLONE_NEWNET) && (r = raise_loopback(err)) < 0)
-        return r;
     return box_mounts_private(err);
 }
 
@@ -130,13 +145,22 @@ static void before_gate(struct init *init)
         give_up(init->sync, &err);
     }
     const struct ctr_hook_place place = {.kind = "createContainer", .cwd = spec->bundle, .root_fd = -1};
-    if (ctr_hooks_run(&spec->hooks.create_container, &place, hooks + 1, &err) < 0 || box_root_empty(&err) < 0)
+    if (ctr_hooks_run(&spec->hooks.create_container, &place, hooks + 1, &err) < 0)
         give_up(init->sync, &err);
     send_letter(init->sync, CTR_MSG_DONE);
     free(await_create(init->sync, CTR_MSG_GATE));
     rk_close(&init->sync);
     if (spec->hooks.start_container.n == 0)
         rk_close(&init->root);
+}
+
+/* What nobody waits for: it is done while create ends and start begins. A failure is told to start. */
+static int behind_gate(const struct init *init, struct rk_err *err)
+{
+    int r = 0;
+    if (init->args->ns->make & CLONE_NEWNET)
+        r = raise_loopback(err);
+    return r < 0 ? r : box_root_empty(err);
 }
 
 /* Become the monitor: argv is the message's payload. */
@@ -165,6 +189,15 @@ static void become_monitor(struct init *init, int conn, char *args, size_t len, 
     if (box_fds_arrange(fds, count + tap_count, CTR_SLOT_FIRST, err) < 0 ||
         box_drop_privileges(init->args->uid, init->args->gid, (unsigned)(count + tap_count) + 16, err) < 0)
         give_up(talk, err);
+    /* A signal that comes before the monitor has its handlers would be lost: process 1 ignores what it does
+     * not handle. The monitor unblocks them. */
+    sigset_t ending;
+    sigemptyset(&ending);
+    sigaddset(&ending, SIGTERM);
+    sigaddset(&ending, SIGINT);
+    sigaddset(&ending, SIGQUIT);
+    sigaddset(&ending, SIGHUP);
+    sigprocmask(SIG_BLOCK, &ending, NULL);
     syscall(SYS_execveat, monitor, "", argv, envp, AT_EMPTY_PATH);
     rk_fail_errno(err, "execute the monitor");
     give_up(talk, err);
@@ -172,7 +205,7 @@ static void become_monitor(struct init *init, int conn, char *args, size_t len, 
 
 /* One `start`: run the hooks when told so, become the monitor when told so. Returns when that start went away
  * instead. */
-static void serve_start(struct init *init, int conn, char *msg)
+static void serve_start(struct init *init, int conn, char *msg, const struct rk_err *failure)
 {
     int taps[RK_MESSAGE_FDS];
     size_t tap_count = 0;
@@ -182,6 +215,8 @@ static void serve_start(struct init *init, int conn, char *msg)
         ssize_t n = rk_message_receive(conn, msg, RK_MESSAGE_SIZE, taps, &tap_count);
         if (n < 1)
             return;
+        if (failure->code < 0)
+            give_up(conn, failure);
         msg[n] = '\0';
         if (msg[0] == CTR_MSG_HOOKS) {
             const struct ctr_hook_place place = {
@@ -206,13 +241,14 @@ _Noreturn void ctr_init_main(const struct ctr_init *args)
         give_up(init.sync, &err);
     send_letter(init.sync, CTR_MSG_READY);
     before_gate(&init);
+    behind_gate(&init, &err);
     char *msg = malloc(RK_MESSAGE_SIZE + 1);
     if (!msg)
         _exit(1);
     for (;;) {
         rk_autoclose int conn = accept4(init.gate, NULL, NULL, SOCK_CLOEXEC);
         if (conn >= 0)
-            serve_start(&init, conn, msg);
+            serve_start(&init, conn, msg, &err);
         else if (errno != EINTR && errno != ECONNABORTED)
             _exit(1);
     }

@@ -60,7 +60,9 @@ int ctr_kill_verb(struct ctr_call *call, struct rk_err *err)
     if (r != 0)
         return r < 0 ? r : 0;
     if (!ctr_store_has(&call->store, args[0]))
-        return ctr_delegate(call, err);
+        return ctr_known_nowhere(call, args[0])
+                   ? rk_fail(err, -ENOENT, "container '%s' does not exist", args[0])
+                   : ctr_delegate(call, err);
     int sig = args[1] ? parse_signal(args[1], err) : SIGTERM;
     return sig < 0 ? sig : kill_container(call, args[0], sig, all, err);
 }

@@ -74,6 +74,7 @@ static int record_from_spec(struct ctr_record *r, struct bnd_spec *spec, const c
                             json_string(spec->annotations[i].value));
     r->owner = geteuid();
     /* The hooks that later verbs run: the record owns them from here on. */
+    r->start_hooks = spec->hooks.start_container.n > 0;
     r->poststart = spec->hooks.poststart;
     r->poststop = spec->hooks.poststop;
     spec->hooks.poststart = spec->hooks.poststop = (struct bnd_hook_list){0};

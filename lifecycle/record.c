@@ -96,6 +96,7 @@ json_t *ctr_record_to_json(const struct ctr_record *r)
     json_object_set_new(j, "wires", ctr_record_wires_to_json(r));
     json_object_set_new(j, "cgroupUnified", json_boolean(r->cgroup.unified));
     json_object_set_new(j, "cgroups", rk_json_from_argv(&r->cgroup.paths));
+    json_object_set_new(j, "startHooks", json_boolean(r->start_hooks));
     json_object_set_new(j, "poststart", bnd_hooks_to_json(&r->poststart));
     json_object_set_new(j, "poststop", bnd_hooks_to_json(&r->poststop));
     return j;
@@ -202,6 +203,7 @@ static int fill_from_json(struct ctr_record *r, json_t *j, struct rk_err *err)
         (code = devices_from_json(r, j, err)) < 0 || (code = ctr_record_wires_from_json(r, j, err)) < 0 ||
         (code = rk_json_bool(j, "", "cgroupUnified", &r->cgroup.unified, err)) < 0 ||
         (code = rk_json_strings(j, "", "cgroups", &r->cgroup.paths, err)) < 0 ||
+        (code = rk_json_bool(j, "", "startHooks", &r->start_hooks, err)) < 0 ||
         (code = bnd_hooks_read_list(&r->poststart, j, "poststart", err)) < 0 ||
         (code = bnd_hooks_read_list(&r->poststop, j, "poststop", err)) < 0 ||
         (code = rk_json_object(j, "", "annotations", &r->annotations, err)) < 0)

@@ -57,6 +57,7 @@ struct ctr_record {
     size_t wire_count;
 
     struct box_cgroup cgroup;
+    bool start_hooks; /* the waiting process has startContainer hooks to run */
     struct bnd_hook_list poststart, poststop;
 };
 

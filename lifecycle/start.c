@@ -49,10 +49,12 @@ static int await_answer(int gate, struct rk_err *err)
     return rk_fail(err, -ECANCELED, "%s", msg + 1);
 }
 
-static int run_start_hooks(int gate, const char *state, struct rk_err *err)
+static int run_start_hooks(int gate, const struct ctr_record *record, struct rk_err *err)
 {
+    rk_autojson json_t *state = ctr_record_state(record, CTR_CREATED);
+    rk_autofree char *text = state ? json_dumps(state, JSON_COMPACT) : NULL;
     rk_autofree char *msg = NULL;
-    int n = asprintf(&msg, "%c%s", CTR_MSG_HOOKS, state);
+    int n = text ? asprintf(&msg, "%c%s", CTR_MSG_HOOKS, text) : -1;
     int r = n < 0 ? -ENOMEM : rk_message_send(gate, msg, (size_t)n, NULL, 0);
     if (r < 0) {
         errno = -r;
@@ -211,9 +213,7 @@ static int start_locked(int dir, struct ctr_record *record, struct rk_err *err)
     rk_autoclose int gate = connect_gate(dir, err);
     if (gate < 0)
         return gate;
-    rk_autojson json_t *state = ctr_record_state(record, CTR_CREATED);
-    rk_autofree char *text = state ? json_dumps(state, JSON_COMPACT) : NULL;
-    int r = text ? run_start_hooks(gate, text, err) : rk_fail(err, -ENOMEM, "out of memory");
+    int r = record->start_hooks ? run_start_hooks(gate, record, err) : 0;
     if (r == 0)
         r = launch(gate, dir, record, err);
     if (r < 0) {
@@ -248,5 +248,8 @@ int ctr_start_verb(struct ctr_call *call, struct rk_err *err)
     int r = ctr_call_parse(call, flags, &id, 1, 1, err);
     if (r != 0)
         return r < 0 ? r : 0;
-    return ctr_store_has(&call->store, id) ? ctr_start(call, id, err) : ctr_delegate(call, err);
+    if (ctr_store_has(&call->store, id))
+        return ctr_start(call, id, err);
+    return ctr_known_nowhere(call, id) ? rk_fail(err, -ENOENT, "container '%s' does not exist", id)
+                                       : ctr_delegate(call, err);
 }

@@ -159,11 +159,17 @@ int cg_make_path(struct cg_making *making, const char *path, size_t base_len, st
     }
 }
 
+int cg_planned(const struct cg_making *making, struct rk_err *err)
+{
+    return making->planned ? making->planned(making->data, making->cgroup, err) : 0;
+}
+
 int box_cgroup_create(struct box_cgroup *ret_cgroup, const char *cgroups_path, const char *id,
-                      const struct bnd_resources *resources, struct rk_err *err)
+                      const struct bnd_resources *resources, box_cgroup_planned_fn *planned, void *data,
+                      struct rk_err *err)
 {
     struct box_cgroup cgroup = {0};
-    struct cg_making making = {.cgroup = &cgroup, .resources = resources};
+    struct cg_making making = {.cgroup = &cgroup, .resources = resources, .planned = planned, .data = data};
     bool given = cgroups_path && *cgroups_path;
     making.relative = !given || cgroups_path[0] != '/';
     int r = clean_path(&making, given ? cgroups_path : id, err);

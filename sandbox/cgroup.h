@@ -21,14 +21,19 @@ struct box_cgroup {
     struct rk_argv paths;
 };
 
+/* Told of all directories before the first of them is made, so that whoever removes them knows of them even
+ * when this process is killed meanwhile. A negative errno ends box_cgroup_create with it. */
+typedef int box_cgroup_planned_fn(void *data, const struct box_cgroup *cgroup, struct rk_err *err);
+
 /* Make the container's cgroup in every hierarchy and write the limits.
  * `cgroups_path` is the specification's linux.cgroupsPath, with runc's meaning: absolute is from each
  * hierarchy's mount point, relative is below the caller's own cgroup (v2: beside it, since a cgroup with
  * processes gives no limits), NULL or empty is the relative "<id>". Directories that are there already and
  * hold a process are refused (-EBUSY); empty ones are taken over. On failure nothing that this call made is
- * left. Errors name the file and the value that the kernel refused. */
+ * left. Errors name the file and the value that the kernel refused. `planned` may be NULL. */
 int box_cgroup_create(struct box_cgroup *ret_cgroup, const char *cgroups_path, const char *id,
-                      const struct bnd_resources *resources, struct rk_err *err);
+                      const struct bnd_resources *resources, box_cgroup_planned_fn *planned, void *data,
+                      struct rk_err *err);
 
 /* The fast way in, 0.3 ms for ten hierarchies: the child is born in its v2 cgroup and moves itself into the
  * v1 ones. The kernel then stops nobody's forks; any other migration waits for an RCU grace period, 6 to 10

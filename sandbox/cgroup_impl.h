@@ -21,10 +21,15 @@ struct bnd_resources;
 struct cg_making {
     struct box_cgroup *cgroup;
     const struct bnd_resources *resources;
+    box_cgroup_planned_fn *planned; /* may be NULL */
+    void *data;
     char below[4096];    /* the cleaned cgroupsPath, without a leading slash, never empty */
     bool relative;       /* `below` is below the caller's own cgroup */
     struct rk_argv made; /* directories that this call made, parents first */
 };
+
+/* The paths are complete, and nothing is made yet: tell who wants to know. */
+int cg_planned(const struct cg_making *making, struct rk_err *err);
 
 /* Make `path` and what is missing above it, down from `base` (its first base_len bytes, which exist).
  * -EBUSY when it was there already and holds a process. */

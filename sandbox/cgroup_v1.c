@@ -179,16 +179,17 @@ static int target_path(const struct v1 *v1, const struct hierarchy *h, char **re
     return 0;
 }
 
-/* Make the directory at path, and remember it. *ret_path is the copy that stays. */
-static int add_path(struct cg_making *making, const char *path, size_t base_len, const char **ret_path,
-                    struct rk_err *err)
+/* Find the directory in that hierarchy, and add it to the cgroup's. */
+static int plan_path(const struct v1 *v1, struct hierarchy *h, struct rk_err *err)
 {
-    int r = cg_make_path(making, path, base_len, err);
+    struct rk_argv *paths = &v1->making->cgroup->paths;
+    rk_autofree char *path = NULL;
+    int r = target_path(v1, h, &path);
     if (r < 0)
-        return r;
-    if (rk_argv_add(&making->cgroup->paths, path) < 0)
+        return rk_fail(err, r, "find the caller's cgroup in '%s': %s", h->mount, strerror(-r));
+    if (rk_argv_add(paths, path) < 0)
         return rk_fail(err, -ENOMEM, "make cgroup '%s': out of memory", path);
-    *ret_path = making->cgroup->paths.v[making->cgroup->paths.n - 1];
+    h->path = paths->v[paths->n - 1];
     return 0;
 }
 
@@ -338,19 +339,28 @@ static int set_limits(struct v1 *v1, struct rk_err *err)
 
 /* The v2 hierarchy of a hybrid host has no controllers, but systemd and eBPF look there: runc makes a
  * directory there as well, and shims read it from /proc/PID/cgroup. It comes last. */
-static int add_hybrid(struct v1 *v1, struct rk_err *err)
+static int plan_hybrid(struct v1 *v1, struct hierarchy *ret_hybrid, struct rk_err *err)
 {
-    struct hierarchy h = {.mount = HYBRID_ROOT, .root = "/"};
-    rk_autofree char *path = NULL;
-    if (!is_fs(h.mount, CGROUP2_SUPER_MAGIC))
+    *ret_hybrid = (struct hierarchy){.mount = HYBRID_ROOT, .root = "/"};
+    if (!is_fs(HYBRID_ROOT, CGROUP2_SUPER_MAGIC))
         return 0;
-    int r = target_path(v1, &h, &path);
-    if (r < 0)
-        return rk_fail(err, r, "find the caller's cgroup in '%s': %s", h.mount, strerror(-r));
-    r = add_path(v1->making, path, strlen(h.mount), &h.path, err);
-    if (r == 0)
-        v1->making->cgroup->hybrid = true;
-    return r;
+    v1->making->cgroup->hybrid = true;
+    return plan_path(v1, ret_hybrid, err);
+}
+
+/* Every directory's name, before any of them is made. */
+static int plan_paths(struct v1 *v1, struct hierarchy *ret_hybrid, struct rk_err *err)
+{
+    for (size_t i = 0; i < v1->count; i++) {
+        /* Without a mount point it is active in the kernel, but not mounted where we are. */
+        int r = v1->h[i].mount[0] ? plan_path(v1, &v1->h[i], err) : 0;
+        if (r < 0)
+            return r;
+    }
+    if (v1->making->cgroup->paths.n == 0)
+        return rk_fail(err, -ENOENT, "make cgroup '%s': no cgroup hierarchy is mounted under " CG_ROOT,
+                       v1->making->below);
+    return plan_hybrid(v1, ret_hybrid, err);
 }
 
 static int find_hierarchies(struct v1 *v1, struct rk_err *err)
@@ -371,27 +381,22 @@ int cg_v1_create(struct cg_making *making, struct rk_err *err)
     if (!v1)
         return rk_fail(err, -ENOMEM, "make cgroup '%s': out of memory", making->below);
     v1->making = making;
+    struct hierarchy hybrid;
     int r = find_hierarchies(v1, err);
-    if (r < 0)
-        return r;
-
-    for (size_t i = 0; i < v1->count; i++) {
-        struct hierarchy *h = &v1->h[i];
-        rk_autofree char *path = NULL;
-        if (!h->mount[0])
-            continue; /* active in the kernel, but not mounted where we are */
-        r = target_path(v1, h, &path);
-        if (r < 0)
-            return rk_fail(err, r, "find the caller's cgroup in '%s': %s", h->mount, strerror(-r));
-        r = add_path(making, path, strlen(h->mount), &h->path, err);
-        if (r == 0 && has_item(h->controllers, "cpuset"))
+    if (r == 0)
+        r = plan_paths(v1, &hybrid, err);
+    if (r == 0)
+        r = cg_planned(making, err);
+    for (size_t i = 0; i < v1->count && r == 0; i++) {
+        const struct hierarchy *h = &v1->h[i];
+        if (h->path)
+            r = cg_make_path(making, h->path, strlen(h->mount), err);
+        if (r == 0 && h->path && has_item(h->controllers, "cpuset"))
             r = set_cpuset(h, making->resources, err);
-        if (r < 0)
-            return r;
     }
-    if (making->cgroup->paths.n == 0)
-        return rk_fail(err, -ENOENT, "make cgroup '%s': no cgroup hierarchy is mounted under " CG_ROOT,
-                       making->below);
-    r = set_limits(v1, err);
-    return r < 0 ? r : add_hybrid(v1, err);
+    if (r == 0)
+        r = set_limits(v1, err);
+    if (r == 0 && hybrid.path)
+        r = cg_make_path(making, hybrid.path, strlen(hybrid.mount), err);
+    return r;
 }

@@ -192,11 +192,13 @@ int cg_v2_create(struct cg_making *making, struct rk_err *err)
     int r = target_path(making, &path, err);
     if (r < 0)
         return r;
-    r = cg_make_path(making, path, sizeof CG_ROOT - 1, err);
-    if (r < 0)
-        return r;
     if (rk_argv_add(&making->cgroup->paths, path) < 0)
         return rk_fail(err, -ENOMEM, "make cgroup '%s': out of memory", path);
+    r = cg_planned(making, err);
+    if (r == 0)
+        r = cg_make_path(making, path, sizeof CG_ROOT - 1, err);
+    if (r < 0)
+        return r;
     rk_autoclose int dir = cg_open_dir(path, err);
     if (dir < 0)
         return dir;

@@ -22,7 +22,7 @@ teardown() {
 
 @test "200 times run and rm" {
     traces >"$BATS_TEST_TMPDIR/before"
-    local i
+    local n
     for ((n = 0; n < 200; n++)); do
         run -0 docker run --rm --runtime=runuk hello "number $n"
         [[ $output == 'Hello from '*"arg[0]: number $n" ]]

@@ -12,7 +12,8 @@
 
 struct rk_err;
 
-/* The image as a family sees it: what was read of it, and its bytes (a private read-only map). */
+/* The image as a family sees it: what was read of it, and its bytes (a private read-only map; of a huge file
+ * only the beginning). */
 struct bnd_bytes {
     const struct rk_solo5_image *solo5;
     const uint8_t *data;

@@ -14,6 +14,7 @@
 #include "lib/err.h"
 
 #define OPTION_SIZE (RK_SOLO5_NAME_SIZE + 32) /* NAME-ipv6-gateway */
+#define WORDS_MAX   65536                     /* a hostile image could consist of nothing but such words */
 
 static const char *const suffixes[] = {"ipv4", "ipv4-gateway", "ipv6", "ipv6-gateway"};
 
@@ -40,25 +41,43 @@ static bool has(const struct rk_argv *list, const char *s)
     return false;
 }
 
+static bool has_net_device(const struct rk_solo5_mft *mft, const uint8_t *name, size_t len)
+{
+    for (size_t d = 1; d < mft->entries; d++)
+        if (mft->e[d].type == RK_SOLO5_NET && strlen(mft->e[d].name) == len &&
+            memcmp(mft->e[d].name, name, len) == 0)
+            return true;
+    return false;
+}
+
 /* If the word text[0 … len) names an option of a device in the manifest, remember it. */
 static void note_word(const struct rk_solo5_mft *mft, const uint8_t *text, size_t len, struct rk_argv *keys)
 {
-    for (size_t d = 1; d < mft->entries; d++) {
-        if (mft->e[d].type != RK_SOLO5_NET)
+    static const char service[] = "service";
+    const uint8_t *name = (const uint8_t *)service;
+    size_t name_len = strlen(service);
+    char option[OPTION_SIZE];
+    for (size_t s = 0; s < RK_COUNT(suffixes); s++) {
+        size_t before = len - strlen(suffixes[s]);
+        if (len < strlen(suffixes[s]) || memcmp(text + before, suffixes[s], len - before) != 0)
             continue;
-        for (size_t s = 0; s < RK_COUNT(suffixes); s++) {
-            char name[OPTION_SIZE];
-            option_name(name, mft->e[d].name, suffixes[s]);
-            if (strlen(name) == len && memcmp(name, text, len) == 0 && !has(keys, name))
-                rk_argv_add(keys,
-                            name); /* without memory the key is not offered: the guest says what it misses */
+        if (before > 0) { /* NAME- */
+            name = text;
+            name_len = before - 1;
+            if (text[name_len] != '-' ||
+                (name_len == strlen(service) && memcmp(name, service, name_len) == 0))
+                return;
         }
+        snprintf(option, sizeof option, "%.*s", (int)len, (const char *)text);
+        if (has_net_device(mft, name, name_len) && !has(keys, option))
+            rk_argv_add(keys, option); /* without memory it is not offered: the guest says what it misses */
+        return;
     }
 }
 
 static bool recognise(const struct bnd_bytes *image, struct rk_argv *ret_keys)
 {
-    size_t nets = 0;
+    size_t nets = 0, words = 0;
     if (!image->solo5)
         return false;
     for (size_t d = 1; d < image->solo5->mft.entries; d++)
@@ -66,7 +85,8 @@ static bool recognise(const struct bnd_bytes *image, struct rk_argv *ret_keys)
     if (nets == 0)
         return false;
     const uint8_t *end = image->data + image->size;
-    for (const uint8_t *p = image->data; (p = memmem(p, (size_t)(end - p), "ipv", 3)); p += 3) {
+    for (const uint8_t *p = image->data; (p = memmem(p, (size_t)(end - p), "ipv", 3)) && words < WORDS_MAX;
+         p += 3) {
         const uint8_t *first = p, *last = p + 3;
         while (first > image->data && is_word(first[-1]) && p - first < OPTION_SIZE)
             first--;
@@ -75,6 +95,7 @@ static bool recognise(const struct bnd_bytes *image, struct rk_argv *ret_keys)
         while (first < p && *first == '-')
             first++;
         note_word(&image->solo5->mft, first, (size_t)(last - first), ret_keys);
+        words++;
     }
     return ret_keys->n > 0;
 }

@@ -9,6 +9,7 @@
 #include <glob.h>
 #include <limits.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdarg.h>
@@ -16,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -139,6 +141,11 @@ static void prepare(void)
     snprintf(work, sizeof work, "/run/runuk-bench.XXXXXX");
     if (!mkdtemp(work))
         err(1, "%s", work);
+    /* State roots are on a tmpfs, as /run is on real hosts: here one that only the bench and its children
+     * see. */
+    if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+        mount("bench", work, "tmpfs", 0, NULL) < 0)
+        err(1, "mount a tmpfs on %s", work);
     char *hello = text("%s/guests/hello.spt", build), *nothing = text("%s/bench/true", build);
     char *settings = text("%s/settings.json", work);
     write_text(settings, text("{\"monitor_dir\": \"%s\"}\n", build));
@@ -386,6 +393,7 @@ static void clean_up(bool failed)
             rmdir(found.gl_pathv[k]);
         globfree(&found);
     }
+    umount2(work, MNT_DETACH);
     nftw(work, remove_entry, 16, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
 }
 

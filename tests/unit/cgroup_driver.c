@@ -115,7 +115,7 @@ static int do_create(struct box_cgroup *cgroup, int argc, char **argv, int *ret_
         die("PATH and ID, please");
     *ret_next = read_limits(&resources, argc, argv, 4);
     const char *path = strcmp(argv[2], "-") == 0 ? NULL : argv[2];
-    return box_cgroup_create(cgroup, path, argv[3], &resources, err);
+    return box_cgroup_create(cgroup, path, argv[3], &resources, NULL, NULL, err);
 }
 
 static int verb_create(int argc, char **argv, struct rk_err *err)
@@ -205,7 +205,7 @@ static int verb_time(int argc, char **argv, struct rk_err *err)
                 die("out of memory");
         read_limits(&resources, (int)copy.n, copy.v, 0);
         double start = now_us();
-        int r = box_cgroup_create(&cgroup, argv[3], argv[4], &resources, err);
+        int r = box_cgroup_create(&cgroup, argv[3], argv[4], &resources, NULL, NULL, err);
         if (r < 0)
             return report(r, err);
         double created = now_us();
