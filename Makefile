@@ -158,16 +158,30 @@ $(B)/runuk-hvt: $(addprefix $(B)/monitor/,$(HVT_OBJS))
 # --- unit tests and fuzz targets ------------------------------------------------------------------------------------------------
 
 # Each is tests/unit/NAME.c, a program that prints TAP and ends with 0 when all is well.
-UNIT_TESTS := bpf hvt_call load solo5
+UNIT_TESTS := bpf guest hvt_call load solo5 spec
 # Each is tests/fuzz/NAME.c with LLVMFuzzerTestOneInput; FUZZ_DEPS_NAME are the sources that it exercises.
-FUZZ_TESTS      := solo5
-FUZZ_DEPS_solo5 := lib/solo5.c lib/err.c
-FUZZ_SECONDS    ?= 60
+FUZZ_TESTS       := guest record solo5 spec
+FUZZ_DEPS_guest  := bundle/fill.c bundle/family/family.c bundle/family/mirage.c bundle/family/solo5.c lib/argv.c lib/err.c
+FUZZ_DEPS_record := lifecycle/record.c lifecycle/record_net.c bundle/hooks.c lib/argv.c lib/err.c lib/fd.c lib/json.c \
+                    lib/process.c
+FUZZ_DEPS_solo5  := lib/solo5.c lib/err.c
+FUZZ_DEPS_spec   := bundle/hooks.c bundle/spec.c bundle/spec_linux.c lib/argv.c lib/err.c lib/fd.c lib/json.c
+FUZZ_SECONDS     ?= 60
 
 UNIT_OBJS_bpf := \
 	hypervisor/solo5/bpf.o \
 	lib/err.o \
 	tests/unit/bpf.o
+
+UNIT_OBJS_guest := \
+	bundle/family/family.o \
+	bundle/family/mirage.o \
+	bundle/family/solo5.o \
+	bundle/fill.o \
+	lib/argv.o \
+	lib/err.o \
+	tests/fuzz/guest.o \
+	tests/unit/guest.o
 
 UNIT_OBJS_hvt_call := \
 	hypervisor/solo5/hvt_call.o \
@@ -189,6 +203,17 @@ UNIT_OBJS_solo5 := \
 	tests/fuzz/solo5.o \
 	tests/unit/solo5.o
 
+UNIT_OBJS_spec := \
+	bundle/hooks.o \
+	bundle/spec.o \
+	bundle/spec_linux.o \
+	lib/argv.o \
+	lib/err.o \
+	lib/fd.o \
+	lib/json.o \
+	tests/fuzz/spec.o \
+	tests/unit/spec.o
+
 .PHONY: unit
 unit: $(addprefix $(B)/unit/,$(UNIT_TESTS))
 	@failed=0; for t in $^; do echo "# $$t"; $$t || failed=1; done; exit $$failed
@@ -200,7 +225,8 @@ $(addprefix $(B)/unit/,$(UNIT_TESTS)): $(B)/unit/%: $$(addprefix $(B)/,$$(UNIT_O
 
 $(addprefix $(B)/fuzz/,$(FUZZ_TESTS)): $(B)/fuzz/%: tests/fuzz/%.c $$(FUZZ_DEPS_$$*)
 	@mkdir -p $(@D)
-	clang -g -O1 $(filter-out -MMD -MP,$(COMMON)) -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined $^ -o $@
+	clang -g -O1 $(filter-out -MMD -MP,$(COMMON)) -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined \
+	    $^ -o $@ $(shell $(PKG_CONFIG) --libs jansson)
 
 # The unit test of the same name writes its cases as first inputs. New inputs and crashes go below $(B)/fuzz.
 .PHONY: fuzz

@@ -236,8 +236,12 @@ static void undo(struct work *w, struct rk_err *err)
         while (waitid(P_PIDFD, (id_t)w->pidfd, &info, WEXITED) < 0 && errno == EINTR)
             ;
     }
-    if (!w->hooks_ran)
-        record->poststop.n = 0; /* no hook was told of this container: none is told of its end */
+    if (!w->hooks_ran) {
+        /* No hook was told of this container: none is told of its end. */
+        struct bnd_hooks hooks = {.poststop = record->poststop};
+        bnd_hooks_fini(&hooks);
+        record->poststop = hooks.poststop;
+    }
     if (ctr_dismantle(&w->call->store, record, w->dir, &ignored) < 0)
         rk_wrap(err, "(and then: %s) create container '%s'", ignored.text, record->id);
     else
