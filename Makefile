@@ -82,7 +82,9 @@ RUNUK_OBJS := \
 	lifecycle/kill.o \
 	lifecycle/list.o \
 	lifecycle/network.o \
+	lifecycle/pause.o \
 	lifecycle/plan.o \
+	lifecycle/ps.o \
 	lifecycle/record.o \
 	lifecycle/record_net.o \
 	lifecycle/run.o \
@@ -99,6 +101,7 @@ RUNUK_OBJS := \
 	netplumb/wire.o \
 	sandbox/cgroup.o \
 	sandbox/cgroup_devices.o \
+	sandbox/cgroup_freeze.o \
 	sandbox/cgroup_remove.o \
 	sandbox/cgroup_v1.o \
 	sandbox/cgroup_v2.o \
@@ -158,12 +161,13 @@ $(B)/runuk-hvt: $(addprefix $(B)/monitor/,$(HVT_OBJS))
 # --- unit tests and fuzz targets ------------------------------------------------------------------------------------------------
 
 # Each is tests/unit/NAME.c, a program that prints TAP and ends with 0 when all is well.
-UNIT_TESTS := bpf guest hvt_call load solo5 spec
+UNIT_TESTS := bpf config files guest hvt_call lib load monitor record solo5 spec
 # Each is tests/fuzz/NAME.c with LLVMFuzzerTestOneInput; FUZZ_DEPS_NAME are the sources that it exercises.
 FUZZ_TESTS       := guest record solo5 spec
 FUZZ_DEPS_guest  := bundle/fill.c bundle/family/family.c bundle/family/mirage.c bundle/family/solo5.c lib/argv.c lib/err.c
 FUZZ_DEPS_record := lifecycle/record.c lifecycle/record_net.c bundle/hooks.c lib/argv.c lib/err.c lib/fd.c lib/json.c \
-                    lib/process.c
+                    lib/process.c sandbox/cgroup.c sandbox/cgroup_devices.c sandbox/cgroup_remove.c sandbox/cgroup_v1.c \
+                    sandbox/cgroup_v2.c
 FUZZ_DEPS_solo5  := lib/solo5.c lib/err.c
 FUZZ_DEPS_spec   := bundle/hooks.c bundle/spec.c bundle/spec_linux.c lib/argv.c lib/err.c lib/fd.c lib/json.c
 FUZZ_SECONDS     ?= 60
@@ -172,6 +176,28 @@ UNIT_OBJS_bpf := \
 	hypervisor/solo5/bpf.o \
 	lib/err.o \
 	tests/unit/bpf.o
+
+UNIT_OBJS_config := \
+	config/annotations.o \
+	config/flags.o \
+	config/global.o \
+	config/settings.o \
+	lib/argv.o \
+	lib/err.o \
+	lib/fd.o \
+	lib/json.o \
+	tests/unit/config.o
+
+UNIT_OBJS_files := \
+	bundle/files.o \
+	bundle/hooks.o \
+	bundle/spec.o \
+	bundle/spec_linux.o \
+	lib/argv.o \
+	lib/err.o \
+	lib/fd.o \
+	lib/json.o \
+	tests/unit/files.o
 
 UNIT_OBJS_guest := \
 	bundle/family/family.o \
@@ -191,11 +217,47 @@ UNIT_OBJS_hvt_call := \
 	lib/solo5.o \
 	tests/unit/hvt_call.o
 
+UNIT_OBJS_lib := \
+	lib/argv.o \
+	lib/err.o \
+	lib/fd.o \
+	lib/message.o \
+	lib/process.o \
+	tests/unit/lib.o
+
 UNIT_OBJS_load := \
 	hypervisor/solo5/load.o \
 	lib/err.o \
 	lib/solo5.o \
 	tests/unit/load.o
+
+UNIT_OBJS_monitor := \
+	hypervisor/kvm.o \
+	hypervisor/monitor.o \
+	hypervisor/solo5_argv.o \
+	lib/argv.o \
+	lib/err.o \
+	lib/fd.o \
+	lib/solo5.o \
+	tests/unit/monitor.o
+
+UNIT_OBJS_record := \
+	bundle/hooks.o \
+	lib/argv.o \
+	lib/err.o \
+	lib/fd.o \
+	lib/json.o \
+	lib/process.o \
+	lifecycle/record.o \
+	lifecycle/record_net.o \
+	sandbox/cgroup.o \
+	sandbox/cgroup_devices.o \
+	sandbox/cgroup_freeze.o \
+	sandbox/cgroup_remove.o \
+	sandbox/cgroup_v1.o \
+	sandbox/cgroup_v2.o \
+	tests/fuzz/record.o \
+	tests/unit/record.o
 
 UNIT_OBJS_solo5 := \
 	lib/err.o \
@@ -319,6 +381,7 @@ CGROUP_DRIVER_OBJS := \
 	lib/process.o \
 	sandbox/cgroup.o \
 	sandbox/cgroup_devices.o \
+	sandbox/cgroup_freeze.o \
 	sandbox/cgroup_remove.o \
 	sandbox/cgroup_v1.o \
 	sandbox/cgroup_v2.o \

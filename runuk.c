@@ -29,6 +29,9 @@ static const struct verb {
     {"kill", ctr_kill_verb, false, "send a signal to a container (default: TERM)"},
     {"delete", ctr_delete_verb, false, "remove a container and all that was made for it"},
     {"list", ctr_list_verb, false, "list containers"},
+    {"ps", ctr_ps_verb, false, "list a container's processes: its monitor"},
+    {"pause", ctr_pause_verb, false, "freeze a guest"},
+    {"resume", ctr_resume_verb, false, "let a frozen guest go on"},
 };
 
 static const struct verb other = {"", ctr_other_verb, false, NULL};

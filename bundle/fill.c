@@ -182,9 +182,10 @@ int bnd_guest_fill(char **ret, const char *arg, const struct bnd_guest *guest, s
             snprintf(name, sizeof name, "%.*s", (int)len, p + 1);
             r = value_of(name, guest, value);
             if (r < 0) {
-                rk_fail(err, r,
-                        "argument '%s': {%s} has no value on this network (\"{{\" writes a plain brace)", arg,
-                        name);
+                rk_fail(
+                    err, r,
+                    "{%s} has no value on this network (\"{{\" writes a plain brace), in argument '%.512s'",
+                    name, arg);
                 break;
             }
             if (r > 0) {

@@ -46,24 +46,33 @@ void cfg_global_help(void)
     cfg_flags_help(flags);
 }
 
+/* How many of argv's strings the option argv[0] takes, itself included; *ret_ours: runc does not know it. */
+static int option_length(const struct cfg_flag *flags, char *const *argv, bool *ret_ours)
+{
+    const char *name = argv[0] + (argv[0][1] == '-' ? 2 : 1);
+    size_t len = strcspn(name, "=");
+    *ret_ours = len == strlen("settings") && strncmp(name, "settings", len) == 0;
+    for (const struct cfg_flag *f = flags; f->name; f++)
+        if (strlen(f->name) == len && strncmp(f->name, name, len) == 0 && f->kind != CFG_BOOL &&
+            name[len] != '=')
+            return 2;
+    return 1;
+}
+
 char **cfg_global_runc_argv(const struct cfg_global *global)
 {
+    struct cfg_global g;
+    const struct cfg_flag flags[] = GLOBAL_FLAGS(&g);
     char **out = calloc((size_t)global->argc + 1, sizeof *out);
     if (!out)
         return NULL;
     int n = 0;
-    for (int i = 0; i < global->argc; i++) {
-        const char *name = global->argv[i];
-        if (i > 0 && i < global->verb && name[0] == '-') {
-            name += name[1] == '-' ? 2 : 1;
-            if (strcmp(name, "settings") == 0) {
-                i++; /* its value */
-                continue;
-            }
-            if (strncmp(name, "settings=", 9) == 0)
-                continue;
-        }
-        out[n++] = global->argv[i];
+    for (int i = 0; i < global->argc;) {
+        bool ours = false;
+        int count = i > 0 && i < global->verb ? option_length(flags, global->argv + i, &ours) : 1;
+        for (; count > 0 && i < global->argc; count--, i++)
+            if (!ours)
+                out[n++] = global->argv[i];
     }
     return out;
 }

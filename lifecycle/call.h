@@ -21,7 +21,7 @@ struct ctr_call {
 typedef int ctr_verb_fn(struct ctr_call *call, struct rk_err *err);
 
 ctr_verb_fn ctr_create_verb, ctr_start_verb, ctr_state_verb, ctr_kill_verb, ctr_delete_verb, ctr_run_verb,
-    ctr_list_verb;
+    ctr_list_verb, ctr_pause_verb, ctr_resume_verb, ctr_ps_verb;
 
 /* Every verb that runuk does not know itself: it goes to runc, unless the container is ours. */
 ctr_verb_fn ctr_other_verb;
@@ -47,6 +47,10 @@ bool ctr_known_nowhere(const struct ctr_call *call, const char *id);
 /* What `runc [global options] ARGS…` prints, as heap memory; its errors are dropped. -ECHILD when it fails.
  */
 int ctr_runc_output(char **ret_text, const struct ctr_call *call, char *const *args, struct rk_err *err);
+
+/* Send a signal to the container's process; a SIGKILL also thaws a frozen one. 0, -ESRCH when it has ended,
+ * or another negative errno. */
+int ctr_signal(const struct ctr_record *record, int sig);
 
 /* create, start and delete as functions: `run` is made of them. */
 struct ctr_create_options {

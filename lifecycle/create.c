@@ -12,6 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "bundle/spec_json.h"
 #include "config/flags.h"
 #include "lib/cleanup.h"
 #include "lib/err.h"

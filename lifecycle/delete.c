@@ -52,6 +52,8 @@ static int end_process(const struct ctr_record *record, struct rk_err *err)
         return rk_fail_errno(err, "open process %d", (int)record->process.pid);
     }
     int r = rk_process_signal(pidfd, SIGKILL);
+    if (r == 0 && box_cgroup_is_frozen(&record->cgroup))
+        box_cgroup_freeze(&record->cgroup, false, NULL); /* or it would not get to die */
     if (r == 0)
         r = rk_process_wait(pidfd, END_MS);
     if (r < 0 && r != -ESRCH) {

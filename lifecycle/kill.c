@@ -26,6 +26,16 @@ static int parse_signal(const char *text, struct rk_err *err)
     return rk_fail(err, -EINVAL, "unknown signal \"%s\"", text);
 }
 
+int ctr_signal(const struct ctr_record *record, int sig)
+{
+    rk_autoclose int pidfd = rk_process_open(&record->process);
+    int r = pidfd < 0 ? pidfd : rk_process_signal(pidfd, sig);
+    /* A frozen guest would die of it only when somebody thaws it. */
+    if (r == 0 && sig == SIGKILL && box_cgroup_is_frozen(&record->cgroup))
+        box_cgroup_freeze(&record->cgroup, false, NULL);
+    return r;
+}
+
 static int kill_container(struct ctr_call *call, const char *id, int sig, bool all, struct rk_err *err)
 {
     rk_autoclose int dir = -1;
@@ -34,9 +44,8 @@ static int kill_container(struct ctr_call *call, const char *id, int sig, bool a
     int r = ctr_store_get(&dir, &record, &call->store, id, false, err);
     if (r < 0)
         return r;
-    rk_autoclose int pidfd = rk_process_open(&record->process);
+    r = ctr_signal(record, sig);
     ctr_record_free(record);
-    r = pidfd < 0 ? pidfd : rk_process_signal(pidfd, sig);
     if (r == -ESRCH)
         /* `kill --all` is also how engines sweep up behind a container that has ended: nothing left is what
          * they want. */

@@ -14,10 +14,8 @@
 #define RECORD_VERSION 1
 
 static const char *const status_names[] = {
-    [CTR_CREATING] = "creating",
-    [CTR_CREATED] = "created",
-    [CTR_RUNNING] = "running",
-    [CTR_STOPPED] = "stopped",
+    [CTR_CREATING] = "creating", [CTR_CREATED] = "created", [CTR_RUNNING] = "running",
+    [CTR_PAUSED] = "paused",     [CTR_STOPPED] = "stopped",
 };
 
 const char *ctr_status_name(enum ctr_status status)
@@ -27,7 +25,10 @@ const char *ctr_status_name(enum ctr_status status)
 
 enum ctr_status ctr_record_status(const struct ctr_record *record)
 {
-    return rk_process_alive(&record->process) ? record->status : CTR_STOPPED;
+    if (!rk_process_alive(&record->process))
+        return CTR_STOPPED;
+    return record->status == CTR_RUNNING && box_cgroup_is_frozen(&record->cgroup) ? CTR_PAUSED
+                                                                                  : record->status;
 }
 
 void ctr_record_free(struct ctr_record *r)
@@ -49,11 +50,10 @@ void ctr_record_free(struct ctr_record *r)
     free(r);
 }
 
-/* A string member, left out when NULL. */
-static void put(json_t *json, const char *key, const char *value)
+/* A string member, left out when NULL. -1 without memory or for a string that is no UTF-8. */
+static int put(json_t *json, const char *key, const char *value)
 {
-    if (value)
-        json_object_set_new(json, key, json_string(value));
+    return value ? json_object_set_new(json, key, json_string(value)) : 0;
 }
 
 static json_t *devices_to_json(const struct ctr_record *r)
@@ -68,37 +68,43 @@ static json_t *devices_to_json(const struct ctr_record *r)
 json_t *ctr_record_to_json(const struct ctr_record *r)
 {
     json_t *j = json_object();
+    int bad = 0;
     if (!j)
         return NULL;
-    json_object_set_new(j, "version", json_integer(RECORD_VERSION));
-    put(j, "id", r->id);
-    put(j, "ociVersion", r->oci_version);
-    put(j, "bundle", r->bundle);
-    put(j, "rootfs", r->rootfs);
-    put(j, "created", r->created);
-    json_object_set_new(j, "owner", json_integer(r->owner));
-    json_object_set(j, "annotations", r->annotations);
-    put(j, "status", ctr_status_name(r->status));
-    json_object_set_new(j, "pid", json_integer(r->process.pid));
-    json_object_set_new(j, "pidStart", json_integer((json_int_t)r->process.start));
-    put(j, "image", r->image);
-    put(j, "monitor", r->monitor);
-    put(j, "family", r->family);
-    json_object_set_new(j, "keys", rk_json_from_argv(&r->keys));
-    json_object_set_new(j, "args", rk_json_from_argv(&r->args));
-    json_object_set_new(j, "memory", json_integer((json_int_t)r->memory));
-    json_object_set_new(j, "devices", devices_to_json(r));
-    json_object_set_new(j, "uid", json_integer(r->uid));
-    put(j, "hostname", r->hostname);
-    put(j, "resolvConf", r->resolv_conf);
-    put(j, "netns", r->netns);
-    put(j, "networkMode", r->network_mode);
-    json_object_set_new(j, "wires", ctr_record_wires_to_json(r));
-    json_object_set_new(j, "cgroupUnified", json_boolean(r->cgroup.unified));
-    json_object_set_new(j, "cgroups", rk_json_from_argv(&r->cgroup.paths));
-    json_object_set_new(j, "startHooks", json_boolean(r->start_hooks));
-    json_object_set_new(j, "poststart", bnd_hooks_to_json(&r->poststart));
-    json_object_set_new(j, "poststop", bnd_hooks_to_json(&r->poststop));
+    bad |= json_object_set_new(j, "version", json_integer(RECORD_VERSION));
+    bad |= put(j, "id", r->id);
+    bad |= put(j, "ociVersion", r->oci_version);
+    bad |= put(j, "bundle", r->bundle);
+    bad |= put(j, "rootfs", r->rootfs);
+    bad |= put(j, "created", r->created);
+    bad |= json_object_set_new(j, "owner", json_integer(r->owner));
+    if (r->annotations)
+        bad |= json_object_set(j, "annotations", r->annotations);
+    bad |= put(j, "status", ctr_status_name(r->status));
+    bad |= json_object_set_new(j, "pid", json_integer(r->process.pid));
+    bad |= json_object_set_new(j, "pidStart", json_integer((json_int_t)r->process.start));
+    bad |= put(j, "image", r->image);
+    bad |= put(j, "monitor", r->monitor);
+    bad |= put(j, "family", r->family);
+    bad |= json_object_set_new(j, "keys", rk_json_from_argv(&r->keys));
+    bad |= json_object_set_new(j, "args", rk_json_from_argv(&r->args));
+    bad |= json_object_set_new(j, "memory", json_integer((json_int_t)r->memory));
+    bad |= json_object_set_new(j, "devices", devices_to_json(r));
+    bad |= json_object_set_new(j, "uid", json_integer(r->uid));
+    bad |= put(j, "hostname", r->hostname);
+    bad |= put(j, "resolvConf", r->resolv_conf);
+    bad |= put(j, "netns", r->netns);
+    bad |= put(j, "networkMode", r->network_mode);
+    bad |= json_object_set_new(j, "wires", ctr_record_wires_to_json(r));
+    bad |= json_object_set_new(j, "cgroupUnified", json_boolean(r->cgroup.unified));
+    bad |= json_object_set_new(j, "cgroups", rk_json_from_argv(&r->cgroup.paths));
+    bad |= json_object_set_new(j, "startHooks", json_boolean(r->start_hooks));
+    bad |= json_object_set_new(j, "poststart", bnd_hooks_to_json(&r->poststart));
+    bad |= json_object_set_new(j, "poststop", bnd_hooks_to_json(&r->poststop));
+    if (bad) {
+        json_decref(j);
+        return NULL;
+    }
     return j;
 }
 

@@ -18,7 +18,7 @@
 
 struct rk_err;
 
-enum ctr_status { CTR_CREATING, CTR_CREATED, CTR_RUNNING, CTR_STOPPED };
+enum ctr_status { CTR_CREATING, CTR_CREATED, CTR_RUNNING, CTR_PAUSED, CTR_STOPPED };
 
 /* A device of the image's manifest. */
 struct ctr_device {
@@ -64,14 +64,16 @@ struct ctr_record {
 /* Accepts NULL. */
 void ctr_record_free(struct ctr_record *record);
 
-/* The record as JSON and back. Reading is strict: -EINVAL names the key. NULL without memory. */
+/* The record as JSON and back. Reading is strict: -EINVAL names the key. NULL without memory, and when a path
+ * is no UTF-8. */
 json_t *ctr_record_to_json(const struct ctr_record *record);
 int ctr_record_from_json(struct ctr_record **ret_record, json_t *json, struct rk_err *err);
 
-/* The status now: a container whose process is gone is stopped, whatever was written. */
+/* The status now: a container whose process is gone is stopped, whatever was written, and a running one whose
+ * cgroup is frozen is paused, whoever froze it. */
 enum ctr_status ctr_record_status(const struct ctr_record *record);
 
-/* "creating", "created", "running", "stopped". */
+/* "creating", "created", "running", "paused", "stopped". */
 const char *ctr_status_name(enum ctr_status status);
 
 /* The specification's state object (runtime.md, State) as hooks get it on stdin, with `status` as given. */

@@ -56,9 +56,14 @@ json_t *ctr_record_wires_to_json(const struct ctr_record *record)
             json_pack("{s:s,s:s,s:i,s:s,s:i,s:s,s:i,s:s,s:i}", "mode", w->mode, "tap", w->tap, "tapIndex",
                       w->tap_ifindex, "link", w->link, "linkIndex", w->link_ifindex, "bridge", w->bridge,
                       "bridgeIndex", w->bridge_ifindex, "mac", mac, "mtu", (int)w->mtu);
-        if (o && *w->link)
-            json_object_set_new(o, "before", link_to_json(&record->wires[i].link));
-        json_array_append_new(array, o);
+        if (o && *w->link && json_object_set_new(o, "before", link_to_json(&record->wires[i].link)) < 0) {
+            json_decref(o);
+            o = NULL;
+        }
+        if (json_array_append_new(array, o) < 0) {
+            json_decref(array);
+            return NULL;
+        }
     }
     return array;
 }

@@ -206,7 +206,7 @@ static int start_locked(int dir, struct ctr_record *record, struct rk_err *err)
     char netns[64];
     struct rk_err ignored;
     enum ctr_status status = ctr_record_status(record);
-    if (status == CTR_RUNNING)
+    if (status == CTR_RUNNING || status == CTR_PAUSED)
         return rk_fail(err, -EBUSY, "cannot start an already running container");
     if (status != CTR_CREATED)
         return rk_fail(err, -EINVAL, "cannot start a container that has stopped");

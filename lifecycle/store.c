@@ -149,7 +149,8 @@ int ctr_store_save(int dir, const struct ctr_record *record, struct rk_err *err)
     rk_autojson json_t *json = ctr_record_to_json(record);
     rk_autofree char *text = json ? json_dumps(json, JSON_COMPACT) : NULL;
     if (!text)
-        return rk_fail(err, -ENOMEM, "out of memory");
+        return rk_fail(err, -EINVAL, "write state of container '%s': a path that is no UTF-8, or no memory",
+                       record->id);
     int r = rk_write_file_atomic(dir, CTR_RECORD_FILE, text, strlen(text), 0600);
     if (r < 0) {
         errno = -r;

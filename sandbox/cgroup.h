@@ -58,6 +58,12 @@ int box_cgroup_kill(const struct box_cgroup *cgroup, struct rk_err *err);
  * A directory whose last process is just dying (EBUSY) is waited for, at most two seconds in all. */
 int box_cgroup_remove(const struct box_cgroup *cgroup, struct rk_err *err);
 
+/* Freeze every process in the cgroup, or let them go on, and wait until that is so (two seconds at most).
+ * -ENOTSUP without a freezer. A frozen process of v1 takes no signal, SIGKILL included, until it is thawed.
+ */
+int box_cgroup_freeze(const struct box_cgroup *cgroup, bool frozen, struct rk_err *err);
+bool box_cgroup_is_frozen(const struct box_cgroup *cgroup);
+
 void box_cgroup_fini(struct box_cgroup *cgroup);
 
 #endif

@@ -117,12 +117,12 @@ linux_bundle() {
 config() {
     local id=$1
     shift
-    jq "$@" "$id/config.json" >"$id/config.new" && mv "$id/config.new" "$id/config.json"
+    jq "$@" <"$id/config.json" >"$id/config.new" && mv "$id/config.new" "$id/config.json"
 }
 
 # settings FILTER [ARGUMENT…]: change the settings with jq.
 settings() {
-    jq "$@" "$SETTINGS" >"$SETTINGS.new" && mv "$SETTINGS.new" "$SETTINGS"
+    jq "$@" <"$SETTINGS" >"$SETTINGS.new" && mv "$SETTINGS.new" "$SETTINGS"
 }
 
 # offset_of FILE TEXT: where the text first is.

@@ -1,0 +1,197 @@
+/* How much memory a guest gets, which monitor is chosen, and the command lines of the monitors, word for
+ * word. */
+#include "hypervisor/monitor.h"
+
+#include <elf.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/cleanup.h"
+#include "lib/err.h"
+#include "tests/unit/tap.h"
+
+#define KIB UINT64_C(1024)
+#define MIB (UINT64_C(1024) * KIB)
+#define GIB (UINT64_C(1024) * MIB)
+
+static const struct {
+    const char *monitor;
+    int64_t limit;
+    uint64_t fallback;
+    int64_t headroom; /* -1: the monitor's own */
+    uint64_t image;   /* where its last segment ends */
+    uint64_t want;    /* 0: an error */
+} sizes[] = {
+    {"spt", 0, 512 * MIB, -1, 2 * MIB, 512 * MIB},
+    {"spt", -1, 512 * MIB, -1, 2 * MIB, 512 * MIB},
+    {"spt", INT64_MIN, 512 * MIB, -1, 2 * MIB, 512 * MIB}, /* not given */
+    {"spt", 64 * MIB, 512 * MIB, 0, 2 * MIB, 64 * MIB},
+    {"spt", 64 * MIB, 512 * MIB, 1, 2 * MIB, 63 * MIB}, /* rounded down, never up */
+    {"spt", 64 * MIB, 512 * MIB, 8 * MIB, 2 * MIB, 56 * MIB},
+    {"spt", 64 * MIB + 4095, 512 * MIB, 0, 2 * MIB, 64 * MIB},
+    {"spt", 2 * MIB, 512 * MIB, 0, 2 * MIB, 2 * MIB},
+    {"spt", 2 * MIB, 512 * MIB, 0, 2 * MIB + 1, 0},
+    {"spt", 2 * MIB, 512 * MIB, 3 * MIB, MIB + 1, 0},
+    {"spt", 512 * KIB, 512 * MIB, 0, 0, 0},
+    {"spt", 1, 512 * MIB, -1, 0, 0},
+    {"spt", INT64_MAX, 512 * MIB, -1, 2 * MIB, 1024 * GIB},
+    {"spt", 0, MIB, -1, 2 * MIB, 0},
+    {"hvt", 0, 512 * MIB, -1, 2 * MIB, 512 * MIB},
+    {"hvt", 0, 511 * MIB, -1, 2 * MIB, 510 * MIB}, /* pages of 2 MiB */
+    {"hvt", 8 * GIB, 512 * MIB, 0, 2 * MIB, 4 * GIB},
+    {"hvt", 0, MIB, -1, MIB, 0},
+};
+
+static void test_memory(void)
+{
+    static struct rk_solo5_image image;
+    for (size_t i = 0; i < RK_COUNT(sizes); i++) {
+        const struct hv_monitor *m = hv_monitor_find(sizes[i].monitor);
+        uint64_t got = 0;
+        struct rk_err err = {0};
+        image.segment_count = sizes[i].image ? 2 : 0;
+        image.segments[0] =
+            (struct rk_solo5_segment){.vaddr = sizes[i].image / 2, .memsz = sizes[i].image / 2};
+        image.segments[1] = (struct rk_solo5_segment){.vaddr = 0, .memsz = sizes[i].image};
+        int r = hv_memory_size(&got, m, &image, sizes[i].limit, sizes[i].fallback, sizes[i].headroom, &err);
+        bool good =
+            sizes[i].want ? r == 0 && got == sizes[i].want : r == -EINVAL && strstr(err.text, "memory");
+        if (!tap_ok(good, "memory: %s, limit %lld, head-room %lld", sizes[i].monitor,
+                    (long long)sizes[i].limit, (long long)sizes[i].headroom))
+            printf("# got %d, %llu, \"%s\"\n", r, (unsigned long long)got, err.text);
+    }
+}
+
+/* Whatever the limit: with the monitor's own head-room a guest never gets all of it. */
+static void test_headroom(void)
+{
+    static struct rk_solo5_image image;
+    image.segment_count = 0;
+    for (const struct hv_monitor *const *m = hv_monitors; *m; m++) {
+        bool good = true;
+        for (uint64_t limit = 16 * MIB; limit <= 2 * GIB; limit *= 2) {
+            uint64_t got = 0;
+            good = good && hv_memory_size(&got, *m, &image, (int64_t)limit, 0, -1, NULL) == 0 &&
+                   got + (*m)->headroom + (limit >> (*m)->headroom_shift) <= limit && got >= limit / 2;
+        }
+        tap_ok(good, "memory: the head-room of %s", (*m)->name);
+    }
+}
+
+static void join(char out[1024], const struct rk_argv *argv)
+{
+    *out = '\0';
+    for (size_t i = 0; i < argv->n; i++)
+        snprintf(out + strlen(out), 1024 - strlen(out), "%s[%s]", i ? " " : "", argv->v[i]);
+}
+
+static void test_argv(void)
+{
+    static const uint8_t mac[6] = {0x02, 0x42, 0xac, 0x11, 0, 0xfe};
+    static const struct hv_net nets[] = {{.device = "service", .fd = 5, .mac = mac, .mtu = 1500}};
+    static const struct hv_disk disks[] = {{.device = "a", .fd = 6}, {.device = "b", .fd = 7}};
+    static const char *const words[] = {"--net:service=tap9", "--", "\"a b\"", "@3", ""};
+    rk_autoargv struct rk_argv args = {0};
+    char text[1024];
+    for (size_t i = 0; i < RK_COUNT(words); i++)
+        rk_argv_add(&args, words[i]);
+    struct hv_launch launch = {.image_fd = 3, .kvm_fd = -1, .memory = 64 * MIB, .args = &args};
+    rk_autoargv struct rk_argv plain = {0};
+    tap_ok(hv_monitor_find("spt")->prepare(&launch, &plain) == 0, "argv: spt, no devices");
+    join(text, &plain);
+    tap_ok(strcmp(text, "[runuk-spt] [--mem=64] [--] [@3] [--net:service=tap9] [--] [\"a b\"] [@3] []") == 0,
+           "argv: the guest's arguments are behind the image, whatever they look like");
+    launch.kvm_fd = 4;
+    launch.nets = nets;
+    launch.net_count = 1;
+    launch.disks = disks;
+    launch.disk_count = 2;
+    args.n = 0; /* the words are freed below */
+    rk_autoargv struct rk_argv full = {0};
+    tap_ok(hv_monitor_find("hvt")->prepare(&launch, &full) == 0, "argv: hvt, all devices");
+    args.n = RK_COUNT(words);
+    join(text, &full);
+    if (!tap_ok(strcmp(text, "[runuk-hvt] [--mem=64] [--kvm=@4] [--net:service=@5] "
+                             "[--net-mac:service=02:42:ac:11:00:fe] [--net-mtu:service=1500] [--block:a=@6] "
+                             "[--block:b=@7] [--] [@3]") == 0,
+                "argv: descriptors by number, no names"))
+        printf("# %s\n", text);
+}
+
+static const struct {
+    uint32_t target;
+    uint32_t version;
+    uint16_t machine;
+    const char *error; /* NULL: runuk-spt boots it */
+} choices[] = {
+    {RK_SOLO5_SPT, 2, EM_X86_64, NULL},
+    {RK_SOLO5_SPT, 1, EM_X86_64, NULL},
+    {RK_SOLO5_SPT, 3, EM_X86_64, "image '/a': "},
+    {RK_SOLO5_SPT, 2, EM_PPC64, "another machine"},
+    {RK_SOLO5_HVT, 2, EM_X86_64, "needs KVM, which this host cannot use"},
+    {RK_SOLO5_VIRTIO, 1, EM_X86_64, "the Solo5 target virtio, which has no monitor here"},
+    {RK_SOLO5_XEN, 1, EM_X86_64, "the Solo5 target xen, which has no monitor here"},
+    {RK_SOLO5_MUEN, 4, EM_X86_64, "the Solo5 target muen, which has no monitor here"},
+    {77, 1, EM_X86_64, "the Solo5 target unknown, which has no monitor here"},
+};
+
+/* A host without the monitors' binaries cannot use KVM, whatever its hardware. */
+static const struct hv_host host = {.monitor_dir = "/nonexistent", .state_root = -1};
+
+static void test_choose(void)
+{
+    static struct bnd_images images;
+    char path[] = "/a";
+    images.n = 1;
+    images.v[0].path = path;
+    for (size_t i = 0; i < RK_COUNT(choices); i++) {
+        const struct hv_monitor *m = NULL;
+        size_t form = 99;
+        struct rk_err err = {0};
+        images.v[0].solo5.target = choices[i].target;
+        images.v[0].solo5.abi_version = choices[i].version;
+        images.v[0].solo5.machine = choices[i].machine;
+        int r = hv_monitor_choose(&m, &form, &images, &host, &err);
+        bool good = choices[i].error ? r < 0 && strstr(err.text, choices[i].error) && strstr(err.text, "'/a'")
+                                     : r == 0 && m == hv_monitor_find("spt") && form == 0;
+        if (!tap_ok(good, "choose: target %u, version %u, machine %u", choices[i].target, choices[i].version,
+                    choices[i].machine))
+            printf("# got %d \"%s\"\n", r, err.text);
+    }
+}
+
+/* The form that this host can run wins, in whichever order they stand. */
+static void test_choose_form(void)
+{
+    static struct bnd_images images;
+    char hvt[] = "/a.hvt", spt[] = "/a.spt";
+    const struct hv_monitor *m = NULL;
+    size_t form = 99;
+    struct rk_err err = {0};
+    images.n = 2;
+    images.v[0].path = hvt;
+    images.v[1].path = spt;
+    for (size_t i = 0; i < 2; i++) {
+        images.v[i].solo5.machine = EM_X86_64;
+        images.v[i].solo5.abi_version = 2;
+        images.v[i].solo5.target = i ? RK_SOLO5_SPT : RK_SOLO5_HVT;
+    }
+    tap_ok(hv_monitor_choose(&m, &form, &images, &host, &err) == 0 && form == 1 &&
+               m == hv_monitor_find("spt"),
+           "choose: .spt where .hvt cannot run");
+    images.n = 1;
+    tap_ok(hv_monitor_choose(&m, &form, &images, &host, &err) == -ENOTSUP && strstr(err.text, "('/a.spt')"),
+           "choose: the error names the variant that would help");
+    tap_ok(!hv_monitor_find("") && !hv_monitor_find("qemu"), "an unknown monitor is not found");
+}
+
+int main(void)
+{
+    test_memory();
+    test_headroom();
+    test_argv();
+    test_choose();
+    test_choose_form();
+    return tap_end();
+}
