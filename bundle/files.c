@@ -64,7 +64,7 @@ static const struct bnd_mount *covering_mount(const struct bnd_spec *spec, const
         const struct bnd_mount *m = &spec->mounts[i];
         if (!m->bind || !m->source || clean_path(dest, m->destination) < 0)
             continue;
-        size_t len = strlen(dest);
+        size_t len = dest[1] ? strlen(dest) : 0; /* "/" covers everything */
         if (len < best_len || strncmp(path, dest, len) != 0 || (path[len] != '\0' && path[len] != '/'))
             continue;
         best = m;

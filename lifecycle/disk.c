@@ -50,7 +50,8 @@ static int open_backing(const struct bnd_files *files, const char *path, struct 
     if (fd == -ENOENT || fd == -ENOTDIR)
         return -ENOENT;
     if (fd == -ENODEV || fd == -EISDIR)
-        return rk_fail(err, fd, "'%s' is no regular file and no block device", path);
+        return rk_fail(err, fd, "'%s' is no regular file (a block device has to be bind-mounted itself)",
+                       path);
     if (fd < 0) {
         errno = -fd;
         return rk_fail_errno(err, "open '%s'", path);

@@ -202,11 +202,22 @@ cgroup() {
     echo "/sys/fs/cgroup/$2/$TAG-$1"
 }
 
+# Is there such a process? One that only waits for whoever adopted it is gone for us.
+lives() {
+    local state
+    state=$(ps -o stat= -p "$1") && [[ $state != Z* ]]
+}
+
 # Everything that the test's containers could leave: state, cgroups, processes, mounts.
 traces() {
     find "$ROOT" -mindepth 1 -maxdepth 1 -not -name .runuk-kvm -printf 'state %f\n' 2>/dev/null
     find /sys/fs/cgroup -mindepth 1 -maxdepth 3 -type d -name "$TAG*" -printf 'cgroup %p\n'
-    grep -lF "$TAG" /proc/[0-9]*/cgroup 2>/dev/null | sed 's/^/process /'
+    local file pid
+    for file in $(grep -lF "$TAG" /proc/[0-9]*/cgroup 2>/dev/null); do
+        pid=${file#/proc/}
+        pid=${pid%/cgroup}
+        if lives "$pid"; then echo "process $pid"; fi
+    done
     grep -F "$BATS_TEST_TMPDIR" /proc/self/mountinfo | sed 's/^/mount /'
     return 0
 }

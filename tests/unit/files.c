@@ -164,6 +164,31 @@ static void test_devices(int dir, const struct bnd_files *files)
            "but only where devices are asked for");
 }
 
+/* A mount at "/" covers all of the rootfs. */
+static void test_root_mount(int dir)
+{
+    static const char covered[] =
+        "{\"ociVersion\":\"1.0.2\",\"root\":{\"path\":\"rootfs\"},\"process\":{\"args\":[\"x\"]},"
+        "\"mounts\":[{\"destination\":\"/.\",\"source\":\"volume\",\"type\":\"bind\"}]}";
+    struct bnd_spec *spec = NULL;
+    struct bnd_files files = {.root_fd = -1};
+    struct rk_err err = {0};
+    if (bnd_spec_parse(&spec, top, covered, strlen(covered), &err) < 0 ||
+        bnd_files_open(&files, spec, &err) < 0) {
+        tap_ok(false, "a mount at the root: %s", err.text);
+        return;
+    }
+    rk_autofree char *text = NULL;
+    rk_autoclose int fd = bnd_files_lookup(&files, "/sub/file", O_RDONLY, false, NULL);
+    tap_ok(fd >= 0 && rk_read_fd(fd, 100, &text, NULL) == 0 && strcmp(text, "sub") == 0 &&
+               bnd_files_lookup(&files, "/app", O_RDONLY, false, NULL) == -ENOENT &&
+               bnd_files_lookup(&files, "/", O_RDONLY, false, NULL) == -EISDIR &&
+               faccessat(dir, "rootfs/app", F_OK, 0) == 0,
+           "a mount at the root covers everything");
+    bnd_files_close(&files);
+    bnd_spec_free(spec);
+}
+
 int main(void)
 {
     struct bnd_spec *spec = NULL;
@@ -182,6 +207,7 @@ int main(void)
     }
     bnd_files_close(&files);
     bnd_spec_free(spec);
+    test_root_mount(dir);
     tap_ok(rk_remove_children(dir) == 0 && rmdir(top) == 0, "the tree is removed");
     return tap_end();
 }
