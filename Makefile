@@ -91,6 +91,7 @@ RUNUK_OBJS := \
 	lifecycle/start.o \
 	lifecycle/state.o \
 	lifecycle/store.o \
+	lifecycle/update.o \
 	netplumb/bridge.o \
 	netplumb/ingress.o \
 	netplumb/none.o \

@@ -31,6 +31,7 @@ static const struct verb {
     {"list", ctr_list_verb, false, "list containers"},
     {"ps", ctr_ps_verb, false, "list a container's processes: its monitor"},
     {"pause", ctr_pause_verb, false, "freeze a guest"},
+    {"update", ctr_update_verb, false, "change a container's limits"},
     {"resume", ctr_resume_verb, false, "let a frozen guest go on"},
 };
 

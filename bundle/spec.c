@@ -229,9 +229,7 @@ void bnd_spec_free(struct bnd_spec *spec)
     free(spec->namespaces);
     bnd_hooks_fini(&spec->hooks);
     free(spec->cgroups_path);
-    free(spec->resources.cpus);
-    free(spec->resources.mems);
-    free(spec->resources.devices);
+    bnd_resources_fini(&spec->resources);
     for (size_t i = 0; i < spec->annotation_count; i++) {
         free(spec->annotations[i].key);
         free(spec->annotations[i].value);

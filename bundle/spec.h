@@ -58,6 +58,7 @@ struct bnd_resources {
     int64_t cpu_shares;
     int64_t cpu_quota, cpu_period; /* µs */
     int64_t pids_limit;            /* -1 unlimited */
+    int64_t blkio_weight;          /* 10 … 1000 */
     char *cpus, *mems;             /* NULL: not given */
     struct bnd_device_rule *devices;
     size_t device_count;

@@ -10,6 +10,12 @@
 int bnd_spec_read_hooks(struct bnd_spec *spec, json_t *root, struct rk_err *err);
 int bnd_spec_read_linux(struct bnd_spec *spec, json_t *root, struct rk_err *err);
 
+/* linux.resources alone, as `update` gets it too: absent members leave what is in *res. `json` NULL counts as
+ * empty. */
+void bnd_resources_init(struct bnd_resources *res);
+void bnd_resources_fini(struct bnd_resources *res);
+int bnd_resources_read(struct bnd_resources *res, json_t *json, struct rk_err *err);
+
 /* One list of hooks, as the specification writes it, and back: state.json keeps those that later verbs run.
  */
 int bnd_hooks_read_list(struct bnd_hook_list *ret_list, json_t *hooks, const char *key, struct rk_err *err);

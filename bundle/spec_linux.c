@@ -109,15 +109,35 @@ static int read_device_rules(struct bnd_resources *res, json_t *json, struct rk_
     return 0;
 }
 
-static int read_resources(struct bnd_resources *res, json_t *linux_object, struct rk_err *err)
+void bnd_resources_init(struct bnd_resources *res)
 {
-    json_t *json = NULL, *memory = NULL, *cpu = NULL, *pids = NULL;
+    *res = (struct bnd_resources){.memory_limit = BND_UNSET,
+                                  .memory_reservation = BND_UNSET,
+                                  .memory_swap = BND_UNSET,
+                                  .cpu_shares = BND_UNSET,
+                                  .cpu_quota = BND_UNSET,
+                                  .cpu_period = BND_UNSET,
+                                  .pids_limit = BND_UNSET,
+                                  .blkio_weight = BND_UNSET};
+}
+
+void bnd_resources_fini(struct bnd_resources *res)
+{
+    free(res->cpus);
+    free(res->mems);
+    free(res->devices);
+    *res = (struct bnd_resources){0};
+}
+
+int bnd_resources_read(struct bnd_resources *res, json_t *json, struct rk_err *err)
+{
+    json_t *memory = NULL, *cpu = NULL, *pids = NULL, *blkio = NULL;
     const char *where = "linux.resources";
     int r;
-    if ((r = rk_json_object(linux_object, "linux", "resources", &json, err)) < 0 ||
-        (r = rk_json_object(json, where, "memory", &memory, err)) < 0 ||
+    if ((r = rk_json_object(json, where, "memory", &memory, err)) < 0 ||
         (r = rk_json_object(json, where, "cpu", &cpu, err)) < 0 ||
         (r = rk_json_object(json, where, "pids", &pids, err)) < 0 ||
+        (r = rk_json_object(json, where, "blockIO", &blkio, err)) < 0 ||
         (r = rk_json_int(memory, "linux.resources.memory", "limit", &res->memory_limit, err)) < 0 ||
         (r = rk_json_int(memory, "linux.resources.memory", "reservation", &res->memory_reservation, err)) <
             0 ||
@@ -127,21 +147,21 @@ static int read_resources(struct bnd_resources *res, json_t *linux_object, struc
         (r = rk_json_int(cpu, "linux.resources.cpu", "period", &res->cpu_period, err)) < 0 ||
         (r = rk_json_strdup(cpu, "linux.resources.cpu", "cpus", &res->cpus, err)) < 0 ||
         (r = rk_json_strdup(cpu, "linux.resources.cpu", "mems", &res->mems, err)) < 0 ||
-        (r = rk_json_int(pids, "linux.resources.pids", "limit", &res->pids_limit, err)) < 0)
+        (r = rk_json_int(pids, "linux.resources.pids", "limit", &res->pids_limit, err)) < 0 ||
+        (r = rk_json_int(blkio, "linux.resources.blockIO", "weight", &res->blkio_weight, err)) < 0)
         return r;
     return read_device_rules(res, json, err);
 }
 
 int bnd_spec_read_linux(struct bnd_spec *spec, json_t *root, struct rk_err *err)
 {
-    struct bnd_resources *res = &spec->resources;
-    json_t *linux_object = NULL;
+    json_t *linux_object = NULL, *resources = NULL;
     int r;
-    res->memory_limit = res->memory_reservation = res->memory_swap = BND_UNSET;
-    res->cpu_shares = res->cpu_quota = res->cpu_period = res->pids_limit = BND_UNSET;
+    bnd_resources_init(&spec->resources);
     if ((r = rk_json_object(root, "", "linux", &linux_object, err)) < 0 ||
         (r = rk_json_strdup(linux_object, "linux", "cgroupsPath", &spec->cgroups_path, err)) < 0 ||
-        (r = read_namespaces(spec, linux_object, err)) < 0)
+        (r = read_namespaces(spec, linux_object, err)) < 0 ||
+        (r = rk_json_object(linux_object, "linux", "resources", &resources, err)) < 0)
         return r;
-    return read_resources(res, linux_object, err);
+    return bnd_resources_read(&spec->resources, resources, err);
 }

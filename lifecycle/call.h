@@ -21,7 +21,7 @@ struct ctr_call {
 typedef int ctr_verb_fn(struct ctr_call *call, struct rk_err *err);
 
 ctr_verb_fn ctr_create_verb, ctr_start_verb, ctr_state_verb, ctr_kill_verb, ctr_delete_verb, ctr_run_verb,
-    ctr_list_verb, ctr_pause_verb, ctr_resume_verb, ctr_ps_verb;
+    ctr_list_verb, ctr_pause_verb, ctr_resume_verb, ctr_ps_verb, ctr_update_verb;
 
 /* Every verb that runuk does not know itself: it goes to runc, unless the container is ours. */
 ctr_verb_fn ctr_other_verb;
@@ -33,6 +33,10 @@ struct cfg_flag;
  * wrong count. */
 int ctr_call_parse(struct ctr_call *call, const struct cfg_flag *flags, const char **positional, int min,
                    int max, struct rk_err *err);
+
+/* The first positional argument of a verb of runc's, whose flags take values or not as runc has it; NULL when
+ * there is none. */
+const char *ctr_first_positional(const struct ctr_call *call);
 
 /* Hand the whole call over to runc: returns only when that fails. */
 int ctr_delegate(const struct ctr_call *call, struct rk_err *err);

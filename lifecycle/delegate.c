@@ -173,8 +173,7 @@ static const char *const bool_flags[] = {
     "force-dump",
 };
 
-/* The first positional argument of the verb, or NULL. */
-static const char *first_positional(const struct ctr_call *call)
+const char *ctr_first_positional(const struct ctr_call *call)
 {
     for (int i = 1; i < call->argc; i++) {
         const char *arg = call->argv[i];
@@ -194,7 +193,7 @@ static const char *first_positional(const struct ctr_call *call)
 
 int ctr_other_verb(struct ctr_call *call, struct rk_err *err)
 {
-    const char *id = first_positional(call);
+    const char *id = ctr_first_positional(call);
     if (!id || !ctr_store_has(&call->store, id))
         return ctr_delegate(call, err);
     if (strcmp(call->argv[0], "exec") == 0)

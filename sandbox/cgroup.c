@@ -191,6 +191,12 @@ int box_cgroup_create(struct box_cgroup *ret_cgroup, const char *cgroups_path, c
     return r;
 }
 
+int box_cgroup_update(const struct box_cgroup *cgroup, const struct bnd_resources *resources,
+                      struct rk_err *err)
+{
+    return cgroup->unified ? cg_v2_update(cgroup, resources, err) : cg_v1_update(cgroup, resources, err);
+}
+
 static int join_one(const char *path, const char *file, const char *who, struct rk_err *err)
 {
     rk_autoclose int dir = cg_open_dir(path, err);

@@ -58,6 +58,12 @@ int box_cgroup_kill(const struct box_cgroup *cgroup, struct rk_err *err);
  * A directory whose last process is just dying (EBUSY) is waited for, at most two seconds in all. */
 int box_cgroup_remove(const struct box_cgroup *cgroup, struct rk_err *err);
 
+/* Write limits to a cgroup that is there: memory, cpu, cpuset, pids and blkio weight; what is BND_UNSET or 0
+ * stays as it is, and device rules are not looked at. Errors name the file and the value that the kernel
+ * refused; limits written before it stay. */
+int box_cgroup_update(const struct box_cgroup *cgroup, const struct bnd_resources *resources,
+                      struct rk_err *err);
+
 /* Freeze every process in the cgroup, or let them go on, and wait until that is so (two seconds at most).
  * -ENOTSUP without a freezer. A frozen process of v1 takes no signal, SIGKILL included, until it is thawed.
  */

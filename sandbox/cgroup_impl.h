@@ -61,6 +61,10 @@ int cg_own_path(const char *text, const char *controllers, const char **ret_path
 int cg_v1_create(struct cg_making *making, struct rk_err *err);
 int cg_v2_create(struct cg_making *making, struct rk_err *err);
 
+/* Write limits to directories that are there: one per cgroup version. */
+int cg_v1_update(const struct box_cgroup *cgroup, const struct bnd_resources *resources, struct rk_err *err);
+int cg_v2_update(const struct box_cgroup *cgroup, const struct bnd_resources *resources, struct rk_err *err);
+
 /* Device rules: the last rule that matches decides, and what none matches is denied; no rules, no limits.
  * v1 writes them to devices.allow and devices.deny; -EINVAL for a list that these files cannot express.
  * v2 attaches a BPF program to the directory. */

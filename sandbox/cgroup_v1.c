@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/statfs.h>
+#include <unistd.h>
 
 #include "bundle/spec.h"
 #include "lib/cleanup.h"
@@ -301,6 +302,13 @@ static int set_pids(int dir, const char *path, const struct bnd_resources *resou
     return cg_write_number(dir, path, "pids.max", resources->pids_limit, err);
 }
 
+/* blkio.weight belongs to an I/O scheduler that few kernels still have; its successor has another name. */
+static int set_blkio(int dir, const char *path, const struct bnd_resources *resources, struct rk_err *err)
+{
+    int r = cg_write_number(dir, path, "blkio.weight", resources->blkio_weight, err);
+    return r == -ENOENT ? cg_write_number(dir, path, "blkio.bfq.weight", resources->blkio_weight, err) : r;
+}
+
 static int set_devices(int dir, const char *path, const struct bnd_resources *resources, struct rk_err *err)
 {
     return cg_v1_devices(dir, path, resources->devices, resources->device_count, err);
@@ -318,6 +326,7 @@ static int set_limits(struct v1 *v1, struct rk_err *err)
          set_memory},
         {"cpu", cg_given(r->cpu_shares) || cg_given(r->cpu_quota) || cg_given(r->cpu_period), set_cpu},
         {"pids", cg_given(r->pids_limit), set_pids},
+        {"blkio", cg_given(r->blkio_weight), set_blkio},
         {"devices", r->device_count > 0, set_devices},
     };
     for (size_t i = 0; i < RK_COUNT(limits); i++) {
@@ -399,4 +408,46 @@ int cg_v1_create(struct cg_making *making, struct rk_err *err)
     if (r == 0 && hybrid.path)
         r = cg_make_path(making, hybrid.path, strlen(hybrid.mount), err);
     return r;
+}
+
+static int update_cpuset(int dir, const char *path, const struct bnd_resources *resources, struct rk_err *err)
+{
+    int r = 0;
+    if (resources->cpus && *resources->cpus)
+        r = cg_write(dir, path, "cpuset.cpus", resources->cpus, err);
+    if (r == 0 && resources->mems && *resources->mems)
+        r = cg_write(dir, path, "cpuset.mems", resources->mems, err);
+    return r;
+}
+
+int cg_v1_update(const struct box_cgroup *cgroup, const struct bnd_resources *resources, struct rk_err *err)
+{
+    const struct bnd_resources *r = resources;
+    const struct {
+        const char *file; /* tells the hierarchy of the controller */
+        bool wanted;
+        int (*set)(int, const char *, const struct bnd_resources *, struct rk_err *);
+    } limits[] = {
+        {"memory.limit_in_bytes",
+         cg_given(r->memory_limit) || cg_given(r->memory_swap) || cg_given(r->memory_reservation),
+         set_memory},
+        {"cpu.shares", cg_given(r->cpu_shares) || cg_given(r->cpu_quota) || cg_given(r->cpu_period), set_cpu},
+        {"cpuset.cpus", (r->cpus && *r->cpus) || (r->mems && *r->mems), update_cpuset},
+        {"pids.max", cg_given(r->pids_limit), set_pids},
+        {"blkio.throttle.read_bps_device", cg_given(r->blkio_weight), set_blkio},
+    };
+    for (size_t i = 0; i < RK_COUNT(limits); i++) {
+        int e = limits[i].wanted ? -ENOENT : 0;
+        for (size_t p = 0; p < cgroup->paths.n && e == -ENOENT; p++) {
+            const char *path = cgroup->paths.v[p];
+            rk_autoclose int dir = cg_open_dir(path, err);
+            if (dir < 0)
+                return dir;
+            if (faccessat(dir, limits[i].file, F_OK, 0) == 0 && (e = limits[i].set(dir, path, r, err)) < 0)
+                return e;
+        }
+        if (e == -ENOENT)
+            return rk_fail(err, -ENOENT, "no cgroup of the container has '%s'", limits[i].file);
+    }
+    return 0;
 }

@@ -170,6 +170,15 @@ static int set_cpu(int dir, const char *path, const struct bnd_resources *resour
     return r;
 }
 
+/* runc's conversion of v1's 10 … 1000 onto io.weight's 1 … 10000, where the scheduler's own file is not
+ * there. */
+static int set_blkio(int dir, const char *path, const struct bnd_resources *resources, struct rk_err *err)
+{
+    int64_t weight = resources->blkio_weight;
+    int r = cg_write_number(dir, path, "io.bfq.weight", weight, NULL);
+    return r == -ENOENT ? set_number(dir, path, "io.weight", 1 + (weight - 10) * 9999 / 990, err) : r;
+}
+
 static int set_limits(int dir, const char *path, const struct bnd_resources *resources, struct rk_err *err)
 {
     int r = set_memory(dir, path, resources, err);
@@ -181,9 +190,16 @@ static int set_limits(int dir, const char *path, const struct bnd_resources *res
         r = set_text(dir, path, "cpuset.mems", resources->mems, err);
     if (r == 0 && cg_given(resources->pids_limit))
         r = set_number(dir, path, "pids.max", resources->pids_limit, err);
-    if (r == 0)
-        r = cg_v2_devices(dir, path, resources->devices, resources->device_count, err);
+    if (r == 0 && cg_given(resources->blkio_weight))
+        r = set_blkio(dir, path, resources, err);
     return r;
+}
+
+int cg_v2_update(const struct box_cgroup *cgroup, const struct bnd_resources *resources, struct rk_err *err)
+{
+    const char *path = cgroup->paths.v[0];
+    rk_autoclose int dir = cg_open_dir(path, err);
+    return dir < 0 ? dir : set_limits(dir, path, resources, err);
 }
 
 int cg_v2_create(struct cg_making *making, struct rk_err *err)
@@ -203,5 +219,9 @@ int cg_v2_create(struct cg_making *making, struct rk_err *err)
     if (dir < 0)
         return dir;
     r = enable_controllers(dir, path, err);
-    return r < 0 ? r : set_limits(dir, path, making->resources, err);
+    if (r == 0)
+        r = set_limits(dir, path, making->resources, err);
+    if (r == 0)
+        r = cg_v2_devices(dir, path, making->resources->devices, making->resources->device_count, err);
+    return r;
 }

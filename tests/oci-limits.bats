@@ -1,0 +1,158 @@
+#!/usr/bin/env bats
+# A running guest frozen and let go on, listed, and given other limits: pause, resume, ps, update.
+
+load oci
+
+setup() {
+    oci_setup
+    bundle web time wait
+    config web '.linux.resources = {memory: {limit: 67108864}, pids: {limit: 100}}'
+}
+
+teardown() {
+    oci_teardown
+}
+
+# value CONTROLLER V1-FILE V2-FILE: of the container's cgroup.
+value() {
+    if [[ -e /sys/fs/cgroup/cgroup.controllers ]]; then
+        cat "/sys/fs/cgroup/$TAG-web/$3"
+    else
+        cat "$(cgroup web "$1")/$2"
+    fi
+}
+
+@test "pause freezes, resume thaws, and state and list tell" {
+    launch web
+    prints web waiting
+    runuk pause web
+    is web paused
+    run -0 runuk list
+    said paused
+    run runuk pause web
+    ended 1
+    said 'container not running: paused'
+    run runuk start web
+    ended 1
+    said 'cannot start an already running container'
+    runuk resume web
+    is web running
+    run runuk resume web
+    ended 1
+    said 'container not paused'
+}
+
+@test "a frozen guest does nothing, and goes on where it was" {
+    bundle clock time 1
+    launch clock
+    runuk pause clock
+    local before
+    before=$(wc -c <clock.out)
+    run timeout 2 tail --pid="$(field clock .pid)" -s 0.1 -f /dev/null
+    ended 124 # it should have been done by now
+    equal "$(wc -c <clock.out)" "$before"
+    runuk resume clock
+    becomes clock stopped
+}
+
+@test "a frozen guest dies of SIGKILL, and delete --force removes it" {
+    launch web
+    runuk pause web
+    runuk kill web KILL
+    becomes web stopped
+    runuk delete web
+    launch web
+    runuk pause web
+    run -0 runuk delete --force web
+    equal "$output" ''
+    no_traces
+}
+
+@test "pause and resume of what does not run are errors" {
+    create web
+    run runuk pause web
+    ended 1
+    said 'container not running: created'
+    runuk start web
+    prints web waiting
+    runuk kill web KILL
+    becomes web stopped
+    run runuk pause web
+    ended 1
+    said 'container not running'
+    run runuk resume web
+    ended 1
+    said 'container not paused'
+}
+
+@test "ps lists the monitor, as JSON and as a table" {
+    launch web
+    run -0 runuk ps --format json web
+    equal "$output" "[$(field web .pid)]"
+    run -0 runuk ps web
+    said PID
+    said runuk-spt
+    run -0 runuk ps web -o pid=
+    equal "${output// /}" "$(field web .pid)"
+    runuk kill web KILL
+    becomes web stopped
+    run -0 runuk ps -f json web
+    equal "$output" null
+}
+
+@test "update by flags: memory, cpu, cpuset, pids" {
+    launch web
+    run -0 runuk update --memory 96m --pids-limit 50 --cpu-quota 50000 --cpu-period 100000 --cpuset-cpus 0 web
+    equal "$output" ''
+    equal "$(value memory memory.limit_in_bytes memory.max)" $((96 << 20))
+    equal "$(value pids pids.max pids.max)" 50
+    equal "$(value cpuset cpuset.cpus cpuset.cpus)" 0
+    [[ $(value cpu cpu.cfs_quota_us cpu.max) == 50000* ]]
+}
+
+@test "update from standard input, as docker calls it: zeros change nothing" {
+    launch web
+    local shares
+    shares=$(value cpu cpu.shares cpu.weight)
+    runuk update --resources - web <<<'{"memory":{"limit":104857600,"reservation":0,"swap":0,"kernel":0},
+        "cpu":{"shares":0,"quota":20000,"period":100000},"pids":{"limit":60},"blockIO":{"weight":0}}'
+    equal "$(value memory memory.limit_in_bytes memory.max)" 104857600
+    equal "$(value pids pids.max pids.max)" 60
+    equal "$(value cpu cpu.shares cpu.weight)" "$shares"
+}
+
+@test "update from a file; one that is no JSON is an error with its line" {
+    launch web
+    echo '{"pids": {"limit": 70}}' >limits.json
+    runuk update -r limits.json web
+    equal "$(value pids pids.max pids.max)" 70
+    printf '{\n"pids": oops}' >limits.json
+    run runuk update --resources limits.json web
+    ended 1
+    said "resources 'limits.json', line 2"
+    equal "$(value pids pids.max pids.max)" 70
+}
+
+@test "a memory limit below what guest and monitor need is refused, and nothing changes" {
+    launch web
+    run runuk update --memory 32m --pids-limit 10 web
+    ended 1
+    said 'is less than guest and monitor need'
+    equal "$(value memory memory.limit_in_bytes memory.max)" $((64 << 20))
+    equal "$(value pids pids.max pids.max)" 100
+}
+
+@test "values that are none, and a stopped container, are errors" {
+    launch web
+    local flag
+    for flag in --memory=much --pids-limit=1x --cpuset-cpus=99; do
+        run runuk update "$flag" web
+        ended 1
+        said "${flag#*=}"
+    done
+    runuk kill web KILL
+    becomes web stopped
+    run runuk update --pids-limit 10 web
+    ended 1
+    said 'container not running'
+}
