@@ -392,6 +392,18 @@ $(B)/unit/cgroup_driver: $(addprefix $(B)/,$(CGROUP_DRIVER_OBJS))
 	@mkdir -p $(@D)
 	$(call SAY,LINK)$(CC) $(MAINFLAGS) $^ -o $@ $(MAINLINK)
 
+# --- the receiving side of --console-socket, for tests/oci-console.bats -------------------------------------------------------
+
+CONSOLE_DRIVER_OBJS := \
+	lib/err.o \
+	lib/fd.o \
+	lib/message.o \
+	tests/unit/console_driver.o
+
+$(B)/unit/console_driver: $(addprefix $(B)/,$(CONSOLE_DRIVER_OBJS))
+	@mkdir -p $(@D)
+	$(call SAY,LINK)$(CC) $(MAINFLAGS) $^ -o $@ $(MAINLINK)
+
 # --- netplumb: libnl's headers, and the code behind a command line for tests/net-plumb.bats ----------------------------------
 
 NETPLUMB_CFLAGS := $(shell $(PKG_CONFIG) --cflags libnl-3.0)
@@ -441,7 +453,8 @@ bench: $(B)/runuk $(B)/runuk-spt $(B)/guests/hello.spt $(B)/guests/time.spt $(BE
 
 # All that the tests call besides what `all` builds.
 .PHONY: test-programs
-test-programs: $(addprefix $(B)/unit/,$(UNIT_TESTS)) $(B)/unit/cgroup_driver $(B)/unit/net_driver
+test-programs: $(addprefix $(B)/unit/,$(UNIT_TESTS)) $(B)/unit/cgroup_driver $(B)/unit/console_driver \
+               $(B)/unit/net_driver
 
 # Another make builds, because this one has looked for libraries before they were installed. CI also checks the sources.
 .PHONY: check lint demo

@@ -167,7 +167,7 @@ static int run_hooks(struct work *w, struct rk_err *err)
     if (r == 0)
         r = ctr_hooks_run(&hooks->create_runtime, &place, text, err);
     if (r == 0)
-        r = tell(w->sync, CTR_MSG_HOOKS, text, err);
+        r = tell(w->sync, CTR_MSG_HOOKS, hooks->create_container.n > 0 ? text : "", err);
     return r < 0 ? r : expect(w->sync, CTR_MSG_DONE, err);
 }
 

@@ -318,8 +318,21 @@ small_cgroup() {
     field_is one '{{.State.Status}}' running
 }
 
-@test "stats show the guest" {
+@test "pause stops the guest, unpause lets it go on" {
+    unikernel -d --name web web
+    fetch "http://$(address web)/plain"
+    docker pause web
+    field_is web '{{.State.Status}}' paused
+    run ! inside curl -fsS --max-time 1 "http://$(address web)/plain"
+    docker unpause web
+    run -0 fetch "http://$(address web)/plain"
+    [[ $output == *'program: web'* ]]
+}
+
+@test "top and stats show the monitor" {
     unikernel -d --name one -m 64m time wait
+    run -0 docker top one -o pid,comm
+    [[ $output == *"$(field one '{{.State.Pid}}')"*"runuk-$TARGET"* && ${#lines[@]} == 2 ]]
     run -0 docker stats --no-stream --format '{{.MemUsage}} {{.PIDs}}' one
     [[ $output =~ ^[0-9.]+[KM]iB\ /\ 64MiB\ [1-9] ]]
 }

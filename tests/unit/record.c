@@ -58,7 +58,7 @@ static const struct {
     {"family", NULL, "family: missing"},
     {"networkMode", NULL, "networkMode: missing"},
     {"hostname", "[]", "hostname: expected a string"},
-    {"status", "\"paused\"", "status: unknown value \"paused\""},
+    {"status", "\"frozen\"", "status: unknown value \"frozen\""},
     {"status", NULL, "status: unknown value"},
     {"pid", "1.5", "pid: expected an integer"},
     {"keys", "{}", "keys: expected an array"},
