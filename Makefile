@@ -77,7 +77,9 @@ RUNUK_OBJS := \
 	lifecycle/delegate.o \
 	lifecycle/delete.o \
 	lifecycle/disk.o \
+	lifecycle/exec.o \
 	lifecycle/hooks.o \
+	lifecycle/inspect.o \
 	lifecycle/init.o \
 	lifecycle/kill.o \
 	lifecycle/list.o \
@@ -104,6 +106,7 @@ RUNUK_OBJS := \
 	sandbox/cgroup_devices.o \
 	sandbox/cgroup_freeze.o \
 	sandbox/cgroup_remove.o \
+	sandbox/cgroup_stats.o \
 	sandbox/cgroup_v1.o \
 	sandbox/cgroup_v2.o \
 	sandbox/confine.o \

@@ -30,6 +30,7 @@ static const struct verb {
     {"delete", ctr_delete_verb, false, "remove a container and all that was made for it"},
     {"list", ctr_list_verb, false, "list containers"},
     {"ps", ctr_ps_verb, false, "list a container's processes: its monitor"},
+    {"exec", ctr_exec_verb, false, "a guest has no processes: :info, :net, :stats, :alive tell about it"},
     {"pause", ctr_pause_verb, false, "freeze a guest"},
     {"update", ctr_update_verb, false, "change a container's limits"},
     {"resume", ctr_resume_verb, false, "let a frozen guest go on"},

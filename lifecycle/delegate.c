@@ -196,8 +196,6 @@ int ctr_other_verb(struct ctr_call *call, struct rk_err *err)
     const char *id = ctr_first_positional(call);
     if (!id || !ctr_store_has(&call->store, id))
         return ctr_delegate(call, err);
-    if (strcmp(call->argv[0], "exec") == 0)
-        return rk_fail(err, -ENOTSUP, "container '%s' is a unikernel: it has no processes to exec", id);
     return rk_fail(err, -ENOTSUP, "container '%s' is a unikernel: '%s' is not supported for it", id,
                    call->argv[0]);
 }

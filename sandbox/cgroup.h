@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "lib/argv.h"
@@ -63,6 +64,17 @@ int box_cgroup_remove(const struct box_cgroup *cgroup, struct rk_err *err);
  * refused; limits written before it stay. */
 int box_cgroup_update(const struct box_cgroup *cgroup, const struct bnd_resources *resources,
                       struct rk_err *err);
+
+/* What the cgroup has used; -1 for what this host does not count. A limit that is none is the largest number
+ * that the kernel shows. */
+struct box_cgroup_stats {
+    int64_t memory_usage, memory_limit; /* bytes */
+    int64_t cpu_ns;                     /* ns, of all CPUs together */
+    int64_t pids;
+    int64_t oom_kills;
+};
+
+void box_cgroup_stats(struct box_cgroup_stats *ret_stats, const struct box_cgroup *cgroup);
 
 /* Freeze every process in the cgroup, or let them go on, and wait until that is so (two seconds at most).
  * -ENOTSUP without a freezer. A frozen process of v1 takes no signal, SIGKILL included, until it is thawed.

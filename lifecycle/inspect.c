@@ -1,0 +1,183 @@
+/* Answers about a running guest, from its record, its cgroup and its namespace's counters. */
+#include "lifecycle/inspect.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "lib/cleanup.h"
+#include "lib/err.h"
+#include "lib/fd.h"
+#include "lib/json.h"
+
+/* Seconds since the container's process was made; 0 when that can't be told. */
+static double age(const struct ctr_record *record)
+{
+    rk_autofree char *uptime = NULL;
+    long ticks = sysconf(_SC_CLK_TCK);
+    if (rk_read_file_at(AT_FDCWD, "/proc/uptime", 256, &uptime, NULL) < 0 || ticks <= 0)
+        return 0;
+    return strtod(uptime, NULL) - (double)record->process.start / (double)ticks;
+}
+
+/* The wire of the d-th device of the manifest, if it is a network device that has one. */
+static const struct ctr_wire *wire_of(const struct ctr_record *record, size_t device)
+{
+    size_t n = 0;
+    if (record->devices[device].type != RK_SOLO5_NET)
+        return NULL;
+    for (size_t i = 0; i < device; i++)
+        n += record->devices[i].type == RK_SOLO5_NET;
+    return n < record->wire_count ? &record->wires[n] : NULL;
+}
+
+static void print_addresses(FILE *out, const struct net_link *link)
+{
+    for (size_t i = 0; i < link->addr_count; i++)
+        fprintf(out, "    address %s/%u\n", link->addrs[i].text, link->addrs[i].prefix);
+    for (size_t i = 0; i < link->route_count; i++)
+        if (link->routes[i].is_default && *link->routes[i].gateway)
+            fprintf(out, "    gateway %s\n", link->routes[i].gateway);
+}
+
+static void print_device(FILE *out, const struct ctr_record *record, size_t i)
+{
+    const struct ctr_device *d = &record->devices[i];
+    const struct ctr_wire *w = wire_of(record, i);
+    if (!w) {
+        fprintf(out, "device %s: block\n", d->name);
+        return;
+    }
+    const uint8_t *m = w->wire.mac;
+    fprintf(out, "device %s: network, %s %s, mac %02x:%02x:%02x:%02x:%02x:%02x, mtu %u\n", d->name,
+            w->wire.mode, *w->wire.link ? w->wire.link : "(wired to nothing)", m[0], m[1], m[2], m[3], m[4],
+            m[5], w->wire.mtu);
+    print_addresses(out, &w->link);
+}
+
+static int finish(FILE *out, char **ret_text, struct rk_err *err)
+{
+    return fclose(out) != 0 || !*ret_text ? rk_fail(err, -ENOMEM, "out of memory") : 0;
+}
+
+static int info(const struct ctr_record *record, char **ret_text, struct rk_err *err)
+{
+    size_t size;
+    FILE *out = open_memstream(ret_text, &size);
+    if (!out)
+        return rk_fail_errno(err, "out of memory");
+    fprintf(out, "container: %s\nstatus: %s\nimage: %s\nfamily: %s\nmonitor: %s, process %d\n", record->id,
+            ctr_status_name(ctr_record_status(record)), record->image, record->family, record->monitor,
+            (int)record->process.pid);
+    fprintf(out, "memory: %" PRIu64 " MiB\nuptime: %.1f s\n", record->memory >> 20, age(record));
+    for (size_t i = 0; i < record->device_count; i++)
+        print_device(out, record, i);
+    return finish(out, ret_text, err);
+}
+
+/* The counters of one interface in /proc/PID/net/dev; false when it is not there. Its columns:
+ * proc_net_dev(5). */
+static bool read_counters(const char *table, const char *name, int64_t c[4])
+{
+    long long b, p, b2, p2;
+    size_t len = strlen(name);
+    for (const char *line = table; line && *line; line = strchr(line, '\n'), line = line ? line + 1 : NULL) {
+        line += strspn(line, " ");
+        if (strncmp(line, name, len) != 0 || line[len] != ':')
+            continue;
+        if (sscanf(line + len + 1, "%lld %lld %*d %*d %*d %*d %*d %*d %lld %lld", &b, &p, &b2, &p2) != 4)
+            return false;
+        c[0] = b;
+        c[1] = p;
+        c[2] = b2;
+        c[3] = p2;
+        return true;
+    }
+    return false;
+}
+
+/* Frames and bytes of every network device, as the guest sees them: what its tap receives is what the guest
+ * sent. */
+static json_t *net_counters(const struct ctr_record *record)
+{
+    char path[64];
+    rk_autofree char *table = NULL;
+    json_t *all = json_object();
+    snprintf(path, sizeof path, "/proc/%d/net/dev", (int)record->process.pid);
+    if (rk_read_file_at(AT_FDCWD, path, 1 << 20, &table, NULL) < 0)
+        return all;
+    for (size_t i = 0; i < record->device_count; i++) {
+        const struct ctr_wire *w = wire_of(record, i);
+        int64_t c[4];
+        if (w && read_counters(table, w->wire.tap, c))
+            json_object_set_new(all, record->devices[i].name,
+                                json_pack("{s:I,s:I,s:I,s:I}", "rx_bytes", (json_int_t)c[2], "rx_frames",
+                                          (json_int_t)c[3], "tx_bytes", (json_int_t)c[0], "tx_frames",
+                                          (json_int_t)c[1]));
+    }
+    return all;
+}
+
+static int net(const struct ctr_record *record, char **ret_text, struct rk_err *err)
+{
+    size_t size;
+    rk_autojson json_t *counters = net_counters(record);
+    FILE *out = open_memstream(ret_text, &size);
+    if (!out)
+        return rk_fail_errno(err, "out of memory");
+    for (size_t i = 0; i < record->device_count; i++) {
+        if (record->devices[i].type != RK_SOLO5_NET)
+            continue;
+        print_device(out, record, i);
+        json_t *c = json_object_get(counters, record->devices[i].name);
+        if (c)
+            fprintf(out, "    received %lld frames, %lld bytes; sent %lld frames, %lld bytes\n",
+                    (long long)json_integer_value(json_object_get(c, "rx_frames")),
+                    (long long)json_integer_value(json_object_get(c, "rx_bytes")),
+                    (long long)json_integer_value(json_object_get(c, "tx_frames")),
+                    (long long)json_integer_value(json_object_get(c, "tx_bytes")));
+    }
+    return finish(out, ret_text, err);
+}
+
+static int stats(const struct ctr_record *record, char **ret_text, struct rk_err *err)
+{
+    struct box_cgroup_stats s;
+    box_cgroup_stats(&s, &record->cgroup);
+    rk_autojson json_t *json =
+        json_pack("{s:s,s:f,s:{s:I,s:I,s:I,s:I},s:{s:I},s:I,s:o}", "id", record->id, "uptime", age(record),
+                  "memory", "usage", (json_int_t)s.memory_usage, "limit", (json_int_t)s.memory_limit, "guest",
+                  (json_int_t)record->memory, "oom_kills", (json_int_t)s.oom_kills, "cpu", "usage",
+                  (json_int_t)s.cpu_ns, "pids", (json_int_t)s.pids, "network", net_counters(record));
+    *ret_text = json ? json_dumps(json, JSON_COMPACT | JSON_REAL_PRECISION(9)) : NULL;
+    if (!*ret_text)
+        return rk_fail(err, -ENOMEM, "out of memory");
+    char *line = NULL;
+    if (asprintf(&line, "%s\n", *ret_text) < 0)
+        return rk_fail(err, -ENOMEM, "out of memory");
+    free(*ret_text);
+    *ret_text = line;
+    return 0;
+}
+
+/* For a HEALTHCHECK: the monitor runs and is not frozen. What the guest makes of it only the guest can say.
+ */
+static int alive(const struct ctr_record *record, char **ret_text, struct rk_err *err)
+{
+    enum ctr_status status = ctr_record_status(record);
+    if (asprintf(ret_text, "%s\n", ctr_status_name(status)) < 0)
+        return rk_fail(err, -ENOMEM, "out of memory");
+    return status == CTR_RUNNING ? 0 : 1;
+}
+
+const struct ctr_inspection ctr_inspections[] = {
+    {":info", "image, monitor, memory, devices and addresses", info},
+    {":net", "network devices with their counters", net},
+    {":stats", "what it uses, as JSON", stats},
+    {":alive", "ends with 0 while the guest runs", alive},
+    {NULL, NULL, NULL},
+};

@@ -1,0 +1,18 @@
+/* What can be told of a running guest from outside: the answers to exec's :info, :net, :stats and :alive. */
+#ifndef CTR_INSPECT_H
+#define CTR_INSPECT_H
+
+#include "lifecycle/record.h"
+
+struct ctr_inspection {
+    const char *name; /* ":info" */
+    const char *help;
+    /* Write the answer, as text for people or as JSON, to *ret_text (heap). Returns the exit status of the
+     * command (0 or 1), or a negative errno with a text. */
+    int (*answer)(const struct ctr_record *record, char **ret_text, struct rk_err *err);
+};
+
+/* Ends with a NULL name. */
+extern const struct ctr_inspection ctr_inspections[];
+
+#endif

@@ -1,0 +1,98 @@
+#!/usr/bin/env bats
+# exec into a unikernel: nothing is executed, and what can be told about it is told.
+
+load oci
+
+setup() {
+    oci_setup
+    bundle web time wait
+}
+
+teardown() {
+    oci_teardown
+}
+
+# process NAME ARGUMENT…: a --process file as engines write them.
+process() {
+    local file=$1
+    shift
+    jq -n '{terminal: false, user: {uid: 0, gid: 0}, args: $ARGS.positional, cwd: "/"}' --args -- "$@" >"$file"
+}
+
+@test "a command is refused in one sentence that says what can be asked" {
+    launch web
+    run runuk exec web ls -l
+    ended 1
+    said "container 'web' is a unikernel: it has no processes to exec"
+    said ':info'
+    process ls.json ls
+    run runuk --log log.json --log-format json exec --process ls.json --detach --pid-file pid web
+    ended 1
+    said 'no processes to exec'
+    equal "$(jq -r .level log.json)" error
+    [[ ! -e pid ]]
+}
+
+@test ":info tells image, monitor, memory and devices" {
+    config web '.linux.resources = {memory: {limit: 67108864}}'
+    launch web
+    run -0 runuk exec web :info
+    said 'container: web'
+    said 'status: running'
+    said 'image: /guest'
+    said 'monitor: spt'
+    said "process $(field web .pid)"
+    said 'memory: 61 MiB'
+}
+
+@test ":stats is JSON with what the cgroup counts" {
+    config web '.linux.resources = {memory: {limit: 67108864}}'
+    launch web
+    prints web waiting
+    run -0 runuk exec web :stats
+    equal "$(jq -c '[.id, .memory.limit, .pids, .memory.oom_kills]' <<<"$output")" '["web",67108864,1,0]'
+    equal "$(jq '.memory.usage > 0 and .cpu.usage > 0 and .uptime > 0' <<<"$output")" true
+}
+
+@test ":net tells devices that are wired to nothing as well" {
+    bundle page web
+    launch page
+    prints page ready
+    run -0 runuk exec page :net
+    said 'device service: network, none (wired to nothing), mac '
+    said 'sent '
+    said_not 'device storage'
+}
+
+@test ":alive ends with 0 while the guest runs, with 1 while it is frozen, and is refused when it has ended" {
+    launch web
+    run -0 runuk exec web :alive
+    equal "$output" running
+    runuk pause web
+    run -1 runuk exec web :alive
+    equal "$output" paused
+    runuk resume web
+    runuk kill web KILL
+    becomes web stopped
+    run runuk exec web :alive
+    ended 1
+    said 'cannot exec in a stopped container'
+}
+
+@test "as engines call it: a process file, detached; the pid file's process says it, and its status is the answer's" {
+    launch web
+    process alive.json :alive
+
+    runuk exec --process alive.json --detach --pid-file pid web >answer 2>&1
+    [[ $(cat pid) =~ ^[0-9]+$ ]]
+    eventually 5 file_has answer running
+}
+
+@test "an exec's flags with values are not taken for the id" {
+    launch web
+    run -0 runuk exec --cwd / --user 0:0 -e A=B web :alive
+    equal "$output" running
+    run runuk exec --nonsense=1 web :alive
+    ended 1
+    said 'flag provided but not defined: --nonsense=1'
+}
