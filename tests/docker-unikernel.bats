@@ -329,12 +329,15 @@ small_cgroup() {
     [[ $output == *'program: web'* ]]
 }
 
-@test "top and stats show the monitor" {
+@test "top and stats show the monitor, update changes its limit" {
     unikernel -d --name one -m 64m time wait
     run -0 docker top one -o pid,comm
     [[ $output == *"$(field one '{{.State.Pid}}')"*"runuk-$TARGET"* && ${#lines[@]} == 2 ]]
     run -0 docker stats --no-stream --format '{{.MemUsage}} {{.PIDs}}' one
     [[ $output =~ ^[0-9.]+[KM]iB\ /\ 64MiB\ [1-9] ]]
+    docker update -m 96m --memory-swap 96m one
+    run -0 docker stats --no-stream --format '{{.MemUsage}}' one
+    [[ $output == *'/ 96MiB' ]]
 }
 
 @test "the monitor has no privileges, no capabilities and another user" {

@@ -55,7 +55,7 @@ launch() {
 
 # The program that the test puts into the background; its pid is in $job.
 background() {
-    "$@" 3>&- &
+    "$@" 3>&- <&0 & # else a background job reads /dev/null
     job=$!
     JOBS+=("$job")
 }
