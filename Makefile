@@ -77,7 +77,9 @@ RUNUK_OBJS := \
 	lifecycle/delegate.o \
 	lifecycle/delete.o \
 	lifecycle/disk.o \
+	lifecycle/events.o \
 	lifecycle/exec.o \
+	lifecycle/features.o \
 	lifecycle/hooks.o \
 	lifecycle/inspect.o \
 	lifecycle/init.o \

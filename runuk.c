@@ -31,6 +31,8 @@ static const struct verb {
     {"list", ctr_list_verb, false, "list containers"},
     {"ps", ctr_ps_verb, false, "list a container's processes: its monitor"},
     {"exec", ctr_exec_verb, false, "a guest has no processes: :info, :net, :stats, :alive tell about it"},
+    {"events", ctr_events_verb, false, "print statistics, once or at intervals, and out-of-memory kills"},
+    {"features", ctr_features_verb, false, "print what runuk can do on this host, as JSON"},
     {"pause", ctr_pause_verb, false, "freeze a guest"},
     {"update", ctr_update_verb, false, "change a container's limits"},
     {"resume", ctr_resume_verb, false, "let a frozen guest go on"},

@@ -102,7 +102,7 @@ static bool read_counters(const char *table, const char *name, int64_t c[4])
 
 /* Frames and bytes of every network device, as the guest sees them: what its tap receives is what the guest
  * sent. */
-static json_t *net_counters(const struct ctr_record *record)
+json_t *ctr_net_counters(const struct ctr_record *record)
 {
     char path[64];
     rk_autofree char *table = NULL;
@@ -125,7 +125,7 @@ static json_t *net_counters(const struct ctr_record *record)
 static int net(const struct ctr_record *record, char **ret_text, struct rk_err *err)
 {
     size_t size;
-    rk_autojson json_t *counters = net_counters(record);
+    rk_autojson json_t *counters = ctr_net_counters(record);
     FILE *out = open_memstream(ret_text, &size);
     if (!out)
         return rk_fail_errno(err, "out of memory");
@@ -152,7 +152,7 @@ static int stats(const struct ctr_record *record, char **ret_text, struct rk_err
         json_pack("{s:s,s:f,s:{s:I,s:I,s:I,s:I},s:{s:I},s:I,s:o}", "id", record->id, "uptime", age(record),
                   "memory", "usage", (json_int_t)s.memory_usage, "limit", (json_int_t)s.memory_limit, "guest",
                   (json_int_t)record->memory, "oom_kills", (json_int_t)s.oom_kills, "cpu", "usage",
-                  (json_int_t)s.cpu_ns, "pids", (json_int_t)s.pids, "network", net_counters(record));
+                  (json_int_t)s.cpu_ns, "pids", (json_int_t)s.pids, "network", ctr_net_counters(record));
     *ret_text = json ? json_dumps(json, JSON_COMPACT | JSON_REAL_PRECISION(9)) : NULL;
     if (!*ret_text)
         return rk_fail(err, -ENOMEM, "out of memory");

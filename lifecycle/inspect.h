@@ -15,4 +15,8 @@ struct ctr_inspection {
 /* Ends with a NULL name. */
 extern const struct ctr_inspection ctr_inspections[];
 
+/* {DEVICE: {"rx_bytes","rx_frames","tx_bytes","tx_frames"}} of every network device that has a tap, as the
+ * guest sees them. NULL without memory. */
+json_t *ctr_net_counters(const struct ctr_record *record);
+
 #endif

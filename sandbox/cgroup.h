@@ -68,13 +68,18 @@ int box_cgroup_update(const struct box_cgroup *cgroup, const struct bnd_resource
 /* What the cgroup has used; -1 for what this host does not count. A limit that is none is the largest number
  * that the kernel shows. */
 struct box_cgroup_stats {
-    int64_t memory_usage, memory_limit; /* bytes */
-    int64_t cpu_ns;                     /* ns, of all CPUs together */
-    int64_t pids;
+    int64_t memory_usage, memory_limit, memory_peak,
+        memory_failures;                              /* bytes, bytes, bytes, times that the limit was met */
+    int64_t cpu_ns, cpu_user_ns, cpu_system_ns;       /* ns, of all CPUs together */
+    int64_t periods, throttled_periods, throttled_ns; /* of the CPU quota */
+    int64_t pids, pids_limit;
     int64_t oom_kills;
 };
 
 void box_cgroup_stats(struct box_cgroup_stats *ret_stats, const struct box_cgroup *cgroup);
+
+/* The text of memory.stat, lines of "key value", as heap memory; NULL where there is none. */
+char *box_cgroup_memory_stat(const struct box_cgroup *cgroup);
 
 /* Freeze every process in the cgroup, or let them go on, and wait until that is so (two seconds at most).
  * -ENOTSUP without a freezer. A frozen process of v1 takes no signal, SIGKILL included, until it is thawed.

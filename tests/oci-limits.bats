@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# A running guest frozen and let go on, listed, and given other limits: pause, resume, ps, update.
+# A running guest frozen and let go on, listed, measured, and given other limits: pause, resume, ps, update, events; features.
 
 load oci
 
@@ -155,4 +155,45 @@ value() {
     run runuk update --pids-limit 10 web
     ended 1
     said 'container not running'
+}
+
+@test "events --stats prints one line of runc's shape, with what only runuk knows beside it" {
+    launch web
+    prints web waiting
+    run -0 runuk events --stats web
+    equal "${#lines[@]}" 1
+    equal "$(jq -c '[.type, .id, .data.memory.usage.limit, .data.pids.current, .data.pids.limit, .data.runuk.monitor]' <<<"$output")" \
+        '["stats","web",67108864,1,100,"spt"]'
+    equal "$(jq '.data.cpu.usage.total > 0 and .data.memory.usage.usage > 0 and (.data.memory.raw | length) > 10' <<<"$output")" true
+    equal "$(jq -c '.data | keys - ["cpuset","runuk"]' <<<"$output")" '["blkio","cpu","hugetlb","intel_rdt","memory","network_interfaces","pids"]'
+}
+
+@test "events goes on until the guest has ended" {
+    launch web
+    prints web waiting
+    background "$RUNUK" --root "$ROOT" --settings "$SETTINGS" events --interval 1s web >events.out
+    eventually 10 file_has events.out '"type":"stats"'
+    runuk kill web KILL
+    wait_job "$job"
+    ended 0
+    becomes web stopped
+    run runuk events --stats web
+    ended 1
+    said 'not running'
+    run runuk events --interval soon web
+    ended 1
+    said '"soon"'
+}
+
+@test "features tells monitors, families and modes, beside what runc says of its own" {
+    run -0 runuk features
+    equal "$(jq -c '[.runuk.monitors.spt.usable, .runuk.monitors.spt.found, .runuk.networkModes]' <<<"$output")" \
+        '[true,true,["redirect","bridge"]]'
+    local usable=false
+    if "$BUILD/runuk-hvt" --probe; then usable=true; fi
+    equal "$(jq -c .runuk.monitors.hvt.usable <<<"$output")" "$usable"
+    equal "$(jq -c '.hooks | length' <<<"$output")" 6
+    settings '.runc = "/bin/false" | .monitor_dir = "/nowhere"'
+    run -0 runuk features
+    equal "$(jq -c '[.runuk.monitors.spt.found, (.linux.namespaces | length)]' <<<"$output")" '[false,6]'
 }
