@@ -390,7 +390,7 @@ int cg_v1_create(struct cg_making *making, struct rk_err *err)
     if (!v1)
         return rk_fail(err, -ENOMEM, "make cgroup '%s': out of memory", making->below);
     v1->making = making;
-    struct hierarchy hybrid;
+    struct hierarchy hybrid = {.path = NULL};
     int r = find_hierarchies(v1, err);
     if (r == 0)
         r = plan_paths(v1, &hybrid, err);

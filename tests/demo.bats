@@ -23,7 +23,7 @@ surroundings() {
     iptables-save | grep -v '^#' | sed 's/\[.*\]//'
     sysctl -n net.ipv4.ip_forward
     find /etc/docker /run/docker /var/lib/docker -maxdepth 1 -printf '%p %t\n' 2>/dev/null || :
-    find /sys/fs/cgroup/ -maxdepth 2 -name 'runuk-*' ! -name 'runuk-lab*'
+    find /sys/fs/cgroup/ -maxdepth 2 -name 'runuk-docker-runuk-demo*'
 }
 
 # start DIR [OPTION…]: a daemon in the background, its pid in the array daemons.

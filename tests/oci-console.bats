@@ -114,7 +114,7 @@ arg[1]: two'
     runuk start web
     shows waiting
     for i in 10 20 30; do
-        nsenter --target "$engine" --mount stty -F "$(cat name)" rows "$i" cols 132
+        stty -F "$(cat name)" rows "$i" cols 132
         runuk kill web WINCH
     done
     is web running

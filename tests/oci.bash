@@ -53,9 +53,9 @@ launch() {
     create "$@" && runuk start "$1"
 }
 
-# The program that the test puts into the background; its pid is in $job.
+# Run in the background, with the input that is asked for (a shell gives /dev/null otherwise); the pid is in $job.
 background() {
-    "$@" 3>&- <&0 & # else a background job reads /dev/null
+    "$@" 3>&- <&0 &
     job=$!
     JOBS+=("$job")
 }

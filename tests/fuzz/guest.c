@@ -37,13 +37,14 @@ static const char *take_word(const char *line, char *out)
 }
 
 static void check_family(const struct bnd_family *family, const char *arg, const char *filled,
-                         struct bnd_guest *guest)
+                         const struct bnd_guest *template)
 {
     struct rk_argv args = {0}, words = {0};
     struct rk_err err = {0};
     PROMISE(rk_argv_add(&args, arg) == 0);
-    guest->args = &args;
-    int r = family->cmdline(guest, &words, &err);
+    struct bnd_guest guest = *template;
+    guest.args = &args;
+    int r = family->cmdline(&guest, &words, &err);
     bool raw = family == &bnd_family_solo5 && arg[0] == '{' && arg[1] == '"';
     if (raw) {
         PROMISE(r == 0 && words.n == 1 && strcmp(words.v[0], arg) == 0);
