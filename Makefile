@@ -172,8 +172,8 @@ UNIT_TESTS := bpf config files guest hvt_call lib load monitor record solo5 spec
 FUZZ_TESTS       := guest record solo5 spec
 FUZZ_DEPS_guest  := bundle/fill.c bundle/family/family.c bundle/family/mirage.c bundle/family/solo5.c lib/argv.c lib/err.c
 FUZZ_DEPS_record := lifecycle/record.c lifecycle/record_net.c bundle/hooks.c lib/argv.c lib/err.c lib/fd.c lib/json.c \
-                    lib/process.c sandbox/cgroup.c sandbox/cgroup_devices.c sandbox/cgroup_remove.c sandbox/cgroup_v1.c \
-                    sandbox/cgroup_v2.c
+                    lib/process.c sandbox/cgroup.c sandbox/cgroup_devices.c sandbox/cgroup_freeze.c sandbox/cgroup_remove.c \
+                    sandbox/cgroup_v1.c sandbox/cgroup_v2.c
 FUZZ_DEPS_solo5  := lib/solo5.c lib/err.c
 FUZZ_DEPS_spec   := bundle/hooks.c bundle/spec.c bundle/spec_linux.c lib/argv.c lib/err.c lib/fd.c lib/json.c
 FUZZ_SECONDS     ?= 60

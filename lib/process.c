@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -77,4 +78,17 @@ int rk_process_wait(int pidfd, int timeout_ms)
         n = poll(&p, 1, timeout_ms);
     while (n < 0 && errno == EINTR);
     return n < 0 ? -errno : n == 0 ? -ETIMEDOUT : 0;
+}
+
+void rk_signals_reset(void)
+{
+    /* The kernel's struct sigaction: handler, flags, restorer, mask. All zero is the default action. The C
+     * library's function would leave its own two real-time signals as they are; exec, and clone's
+     * CLONE_CLEAR_SIGHAND, keep what is ignored. */
+    const unsigned long action[4] = {0};
+    sigset_t none;
+    for (int sig = 1; sig <= 64; sig++)
+        syscall(SYS_rt_sigaction, sig, action, NULL, 8);
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
 }

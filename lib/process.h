@@ -29,4 +29,8 @@ int rk_process_signal(int pidfd, int sig);
  * negative errno. */
 int rk_process_wait(int pidfd, int timeout_ms);
 
+/* In a new process: every signal at its default action and none blocked, whatever the engine ignores or
+ * blocks. */
+void rk_signals_reset(void);
+
 #endif

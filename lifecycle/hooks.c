@@ -18,6 +18,7 @@
 #include "lib/err.h"
 #include "lib/fd.h"
 #include "lib/log.h"
+#include "lib/process.h"
 
 #define OUTPUT_KEPT 1024 /* bytes of what a hook prints that go into the message */
 
@@ -44,10 +45,7 @@ static _Noreturn void become_hook(const struct bnd_hook *hook, const struct ctr_
 {
     char *only[] = {hook->path, NULL}, *nothing[] = {NULL};
     char **env = hook->env_given ? (hook->env.v ? hook->env.v : nothing) : place->env ? place->env : environ;
-    sigset_t none;
-    sigemptyset(&none);
-    sigprocmask(SIG_SETMASK, &none, NULL);
-    signal(SIGPIPE, SIG_DFL);
+    rk_signals_reset();
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     dup2(in, STDIN_FILENO);
     dup2(out, STDOUT_FILENO);

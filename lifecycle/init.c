@@ -16,6 +16,7 @@
 #include "lib/cleanup.h"
 #include "lib/err.h"
 #include "lib/message.h"
+#include "lib/process.h"
 #include "lifecycle/hooks.h"
 #include "sandbox/confine.h"
 #include "sandbox/console.h"
@@ -91,13 +92,9 @@ static void end_by_signal(int number)
 static void reset_signals(void)
 {
     static const int ending[] = {SIGTERM, SIGINT, SIGQUIT, SIGHUP};
-    sigset_t none;
-    for (int number = 1; number < NSIG; number++)
-        signal(number, SIG_DFL);
+    rk_signals_reset();
     for (size_t i = 0; i < RK_COUNT(ending); i++)
         signal(ending[i], end_by_signal);
-    sigemptyset(&none);
-    sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
 /* Cgroup, namespaces, session, terminal, host name. */

@@ -239,15 +239,26 @@ int ctr_network_make(struct ctr_network *ret_network, struct ctr_record *record,
     return r;
 }
 
+int ctr_network_keep(const struct ctr_record *record, struct rk_err *err)
+{
+    int r = 0;
+    for (size_t i = 0; i < record->wire_count && r == 0; i++)
+        r = net_wire_keep(&record->wires[i].wire, err);
+    return r;
+}
+
 int ctr_network_undo(const struct ctr_record *record, const char *netns, struct rk_err *err)
 {
     struct visit visit;
-    if (record->wire_count == 0 || access(netns, F_OK) < 0)
+    if (net_device_count(record) == 0 || access(netns, F_OK) < 0)
         return 0;
     int r = enter(&visit, netns, err);
     if (r < 0)
         return r;
-    r = undo_in(record, visit.session, err);
+    if (record->wire_count > 0)
+        r = undo_in(record, visit.session, err);
+    else if (!rk_same_file(visit.own, visit.there)) /* never on the host's own links */
+        r = net_wire_sweep(visit.session, err);
     leave(&visit);
     return r;
 }

@@ -15,11 +15,16 @@ struct ctr_network {
 /* In the network namespace of the container's process: look at the links, make one tap for every network
  * device of the manifest (record->wires, with open descriptors), wired to the link of the same name or else
  * to the next free one, and describe all. Without a network device no tap is made, and without `describe` the
- * namespace is not even looked at. On failure nothing is left. */
+ * namespace is not even looked at. On failure nothing is left. The taps last as long as their descriptors:
+ * what is to be undone by another process is first written down, then kept. */
 int ctr_network_make(struct ctr_network *ret_network, struct ctr_record *record, bool describe,
                      struct rk_err *err);
 
-/* Undo record->wires in the namespace at `netns` (a path). A namespace that is gone took them along. */
+/* Let the taps of record->wires, which is saved, outlive this process. */
+int ctr_network_keep(const struct ctr_record *record, struct rk_err *err);
+
+/* Undo record->wires in the namespace at `netns` (a path), or when there is none what a start may have left
+ * that was killed before it could note any. A namespace that is gone took them along. */
 int ctr_network_undo(const struct ctr_record *record, const char *netns, struct rk_err *err);
 
 void ctr_network_fini(struct ctr_network *network);

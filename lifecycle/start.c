@@ -182,11 +182,13 @@ static int launch(int gate, int dir, struct ctr_record *record, struct rk_err *e
     if (r == 0)
         r = monitor_argv(&argv, record, &args, err);
     if (r == 0) {
-        /* Written before the guest runs: the wires are known to `delete` from here on, and should the process
-         * not get to run, it ends, which is "stopped" whatever is written. */
+        /* Written before the taps are kept and the guest runs: the wires are known to `delete` from here on,
+         * and should the process not get to run, it ends, which is "stopped" whatever is written. */
         record->status = CTR_RUNNING;
         r = ctr_store_save(dir, record, err);
     }
+    if (r == 0)
+        r = ctr_network_keep(record, err);
     return r < 0 ? r : send_exec(gate, record, &argv, err);
 }
 

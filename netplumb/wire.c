@@ -1,6 +1,7 @@
 /* The table of wiring modes, and the making and undoing of a wire, which are the same for all of them. */
 #include "lib/cleanup.h"
 #include "lib/err.h"
+#include "netplumb/ingress.h"
 #include "netplumb/mode.h"
 
 #include <errno.h>
@@ -60,23 +61,38 @@ int net_wire_make(struct net_wire *ret_wire, struct net_session *session, const 
     code = net_tap_open(&wire, session, owner, err);
     if (code < 0)
         return code;
-    /* Until it is made persistent the tap goes away with its descriptor, so that every failure from here on
-     * needs no more than to close it, and a runtime that is killed leaves no tap. */
+    /* The tap goes away with its descriptor, so that every failure from here on needs no more than to close
+     * it.
+     */
     rk_autoclose int fd = wire.fd;
     code = net_tap_prepare(&wire, session, err);
     if (code == 0 && mode->apply)
         code = mode->apply(&wire, session, err);
     if (code < 0)
         return code;
-    code = net_tap_persist(&wire, err);
-    if (code < 0) {
-        if (mode->undo)
-            mode->undo(&wire, session, NULL);
-        return code;
-    }
     rk_take_fd(&fd);
     *ret_wire = wire;
     return 0;
+}
+
+int net_wire_keep(const struct net_wire *wire, struct rk_err *err)
+{
+    return net_tap_persist(wire, err);
+}
+
+int net_wire_sweep(struct net_session *session, struct rk_err *err)
+{
+    struct net_survey survey;
+    int code = net_survey_take(&survey, session, err);
+    if (code < 0)
+        return code;
+    for (size_t i = 0; i < survey.link_count && code == 0; i++) {
+        code = net_ingress_claim(session, survey.links[i].name, survey.links[i].ifindex, err);
+        if (code == -EEXIST || code == -EBUSY) /* another's, or a living guest's */
+            code = 0;
+    }
+    net_survey_fini(&survey);
+    return code;
 }
 
 int net_wire_undo(const struct net_wire *wire, struct net_session *session, const struct net_link *link,

@@ -80,7 +80,7 @@ void box_namespaces_close(struct box_namespaces *ns)
 static pid_t clone_process(int flags, int cgroup_fd, int *ret_pidfd)
 {
     struct clone_args args = {
-        .flags = (uint64_t)(unsigned)flags | CLONE_PIDFD | CLONE_CLEAR_SIGHAND,
+        .flags = (uint64_t)(unsigned)flags | CLONE_PIDFD,
         .pidfd = (uint64_t)(uintptr_t)ret_pidfd,
         .exit_signal = SIGCHLD,
     };

@@ -25,9 +25,8 @@ struct box_namespaces {
 int box_namespaces_open(struct box_namespaces *ret_ns, const struct bnd_spec *spec, struct rk_err *err);
 void box_namespaces_close(struct box_namespaces *ns);
 
-/* fork into the new namespaces, with every signal at its default action, and into `cgroup_fd` (a cgroup v2
- * directory; -1: none). Returns as fork does: the pid with *ret_pidfd (O_CLOEXEC) in the caller, 0 in the
- * child; or a negative errno with a text. */
+/* fork into the new namespaces, and into `cgroup_fd` (a cgroup v2 directory; -1: none). Returns as fork does:
+ * the pid with *ret_pidfd (O_CLOEXEC) in the caller, 0 in the child; or a negative errno with a text. */
 pid_t box_clone(const struct box_namespaces *ns, int cgroup_fd, int *ret_pidfd, struct rk_err *err);
 
 /* In the child: join what is to be joined. */

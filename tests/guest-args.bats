@@ -263,7 +263,8 @@ mac_of() {
     refused a '{ipv6} has no value on this network'
 }
 
-@test "the name server is that of the image when the engine gives none, and no device is opened for it" {
+@test "the name server is that of the image when the engine gives none, and only a regular file is opened for it" {
+    local fd line
     veth eth0 0
     v4 eth0 0
     net_bundle a hello '{dns}'
@@ -275,7 +276,12 @@ mac_of() {
     refused a '{dns} has no value'
     rm a/rootfs/etc/resolv.conf
     mkfifo a/rootfs/etc/resolv.conf
+    exec {fd}<>a/rootfs/etc/resolv.conf
+    printf 'nameserver 192.0.2.1\n' >&"$fd"
     refused a '{dns} has no value'
+    read -r -t 5 line <&"$fd" # nobody else has read it
+    equal "$line" 'nameserver 192.0.2.1'
+    exec {fd}>&-
     rm a/rootfs/etc/resolv.conf
     printf 'nameserver 192.0.2.1\n' >outside
     ln -s "$BATS_TEST_TMPDIR/outside" a/rootfs/etc/resolv.conf

@@ -1,6 +1,8 @@
 #!/usr/bin/env bats
 # The command line as runc's users and engines write it: options, help, version, log, settings, and what is refused.
 
+# shellcheck disable=SC2154 # run sets stderr, background sets job
+
 load oci
 
 setup() {

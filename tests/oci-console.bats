@@ -1,6 +1,8 @@
 #!/usr/bin/env bats
 # The terminal of a container: handed to the engine over --console-socket, and the guest's own from then on.
 
+# shellcheck disable=SC2154 # run sets stderr, background sets job
+
 load oci
 
 setup() {
@@ -33,9 +35,9 @@ shows() {
     eventually 10 file_has screen "$1"
 }
 
-# attached [OPTION…]: `runuk run` of the bundle web in the background.
+# `runuk run` of the bundle web in the background.
 attached() {
-    background "$RUNUK" --root "$ROOT" --settings "$SETTINGS" run --bundle web --console-socket console "$@" web \
+    background "$RUNUK" --root "$ROOT" --settings "$SETTINGS" run --bundle web --console-socket console web \
         >web.out 2>&1 </dev/null
 }
 

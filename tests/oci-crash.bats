@@ -1,6 +1,8 @@
 #!/usr/bin/env bats
 # Many calls at once, and calls that are killed at any point: ids stay unique, and delete --force leaves nothing.
 
+# shellcheck disable=SC2154 # run sets stderr, background sets job
+
 load oci
 
 setup() {
@@ -19,11 +21,16 @@ changing_calls() {
         LC_ALL=C sort | uniq -c | awk '{ print $2, $1 }'
 }
 
+# Bounded. A leak checker could not work in a traced process, and would fail it.
+traced() {
+    ASAN_OPTIONS=detect_leaks=0 timeout -k 5 60 strace "$@"
+}
+
 # killed_at NAME N WORD…: the call of runuk, killed when it makes its N-th system call NAME.
 killed_at() {
     local name=$1 n=$2
     shift 2
-    timeout -k 5 60 strace -o /dev/null -e "trace=$name" -e "inject=$name:signal=SIGKILL:when=$n" \
+    traced -o /dev/null -e "trace=$name" -e "inject=$name:signal=SIGKILL:when=$n" \
         "$RUNUK" --root "$ROOT" --settings "$SETTINGS" "$@" >/dev/null 2>&1 </dev/null 3>&-
 }
 
@@ -33,7 +40,7 @@ sweep() {
     local prepare=$1 name count n killed=0 all=0 status
     shift
     "$prepare"
-    timeout 60 strace -o calls "$RUNUK" --root "$ROOT" --settings "$SETTINGS" "$@" >/dev/null 2>&1 </dev/null 3>&-
+    traced -o calls "$RUNUK" --root "$ROOT" --settings "$SETTINGS" "$@" >/dev/null 2>&1 </dev/null 3>&-
     runuk delete --force web
     no_traces
     while read -r name count; do
@@ -45,7 +52,7 @@ sweep() {
             ((status != 137)) || killed=$((killed + 1))
             run -0 runuk delete --force web
             equal "$name $n: $output" "$name $n: "
-            eventually 5 no_traces || {
+            eventually 5 all_gone || {
                 echo "killed at $name $n"
                 return 1
             }
@@ -58,6 +65,28 @@ sweep() {
 # Is no process left with the command line $1?
 ended_all() {
     ! pgrep -x -f "$1"
+}
+
+in_network() {
+    nsenter -t "$1" -n "${@:2}"
+}
+
+own_network() {
+    [[ $(readlink "/proc/$1/ns/net") != "$(readlink /proc/self/ns/net)" ]]
+}
+
+# The interfaces in the network of process $1, and the filters on them.
+links() {
+    local link
+    in_network "$1" ip -o link | awk '{ print $2, $3 }'
+    for link in eth0 far0; do
+        in_network "$1" tc filter show dev "$link" ingress
+    done
+}
+
+# Nothing is left here, nor in the network that the test uses.
+all_gone() {
+    no_traces && { [[ -z ${network:-} ]] || diff links <(links "$network"); }
 }
 
 nothing() {
@@ -99,7 +128,7 @@ running() {
 }
 
 @test "thirty containers created, started and deleted at once" {
-    local i id jobs=()
+    local i jobs=()
     bundle web exit 0
     for i in {1..30}; do
         cp -r web "web$i"
@@ -145,20 +174,21 @@ running() {
 }
 
 @test "a create killed while a hook runs: state says so, the hook ends, delete --force clears" {
-    local hook
+    local long=600.$$
     bundle web exit 0
     mkfifo told
-    # A hook that says its pid and then waits for ever; the container's own process waits for it.
-    config web '.hooks.createContainer = [{path: "/bin/sh", args: ["sh", "-c", "echo $$ >\($fifo); exec sleep 600"]}]' \
-        --arg fifo "$PWD/told"
+    # A hook that says so and then waits for ever; the container's own process waits for it.
+    config web '.hooks.createContainer = [{path: "/bin/sh", args: ["sh", "-c", "echo >\($fifo); exec sleep \($long)"]}]' \
+        --arg fifo "$PWD/told" --arg long "$long"
     "$RUNUK" --root "$ROOT" --settings "$SETTINGS" create --bundle web web >out 2>&1 </dev/null 3>&- &
     job=$!
-    read -r -t 10 hook <told
+    read -r -t 10 <told
     is web creating
     kill -KILL "$job"
     { wait "$job" || :; } 2>/dev/null
     run -0 runuk delete --force web
     eventually 5 no_traces
+    eventually 5 ended_all "sleep $long"
 }
 
 @test "a create killed at any system call leaves nothing behind delete --force" {
@@ -168,6 +198,22 @@ running() {
 
 @test "a start killed at any system call leaves nothing behind delete --force" {
     bundle web time wait
+    sweep created start web
+}
+
+@test "a start killed at any system call leaves no tap and no filter in a network that lives on" {
+    local holder
+    bundle web net
+    background unshare -n sleep 600
+    holder=$job
+    eventually 5 own_network "$holder"
+    in_network "$holder" ip link add eth0 type veth peer name far0
+    in_network "$holder" ip addr add 10.9.8.7/24 dev eth0
+    in_network "$holder" ip link set eth0 up
+    in_network "$holder" ip link set far0 up
+    config web '(.linux.namespaces[] | select(.type == "network")).path = "/proc/\($pid)/ns/net"' --arg pid "$holder"
+    links "$holder" >links
+    network=$holder
     sweep created start web
 }
 

@@ -2,6 +2,8 @@
 # Containers that hold no unikernel are runc's: every call for them gets there as it came, and neither runtime takes the other's
 # container for its own.
 
+# shellcheck disable=SC2154 # run sets stderr, background sets job
+
 load oci
 
 setup() {

@@ -1,6 +1,8 @@
 #!/usr/bin/env bats
 # A container's life: create, start, state, kill, delete, run, list; what its process is like, and that nothing outlives it.
 
+# shellcheck disable=SC2154 # run sets stderr, background sets job
+
 load oci
 
 setup() {
@@ -74,9 +76,8 @@ attached() {
 }
 
 @test "the same id again, as often as one likes, and each time as new" {
-    local i
     bundle web exit 3
-    for i in 1 2 3; do
+    for _ in 1 2 3; do
         launch web
         becomes web stopped
         file_has web.out 'exit: 3'
@@ -325,9 +326,8 @@ limit() {
 }
 
 @test "a signal that comes right behind start is not lost" {
-    local i
     bundle web time wait
-    for i in {1..10}; do
+    for _ in {1..10}; do
         launch web
         runuk kill web TERM
         becomes web stopped

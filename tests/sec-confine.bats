@@ -72,7 +72,9 @@ has_no_power() {
 @test "the user of the spec counts, and instead of root that of the settings" {
     bundle a time wait
     config a '.process.user = {uid: 1234, gid: 5678, additionalGids: [0, 10]}'
-    launch a
+    # The caller's groups are none of the guest's.
+    timeout -k 5 60 setpriv --groups 0,10,20 "$RUNUK" --root "$ROOT" --settings "$SETTINGS" run --detach \
+        --bundle "$BATS_TEST_TMPDIR/a" a </dev/null >a.out 2>&1 3>&-
     prints a waiting
     has_no_power "$(pid_of a)" 1234 5678
     settings '.uid = 4242 | .gid = 2424'

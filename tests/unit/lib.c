@@ -2,9 +2,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -164,6 +166,26 @@ static void test_directories(int dir)
            "remove: everything below, links not followed");
 }
 
+/* A mount needs root, and a namespace that takes it along when this program ends. */
+static void test_remove_mount(void)
+{
+    char path[PATH_MAX];
+    snprintf(path, sizeof path, "%s/mnt/stays", top);
+    if (rk_mkdir_parents(path, 0700) < 0 || unshare(CLONE_NEWNS) < 0 ||
+        mount(NULL, "/", NULL, MS_PRIVATE | MS_REC, NULL) < 0 || mount("none", path, "tmpfs", 0, NULL) < 0) {
+        printf("# no mounts for this user\n");
+        return;
+    }
+    snprintf(path, sizeof path, "%s/mnt", top);
+    rk_autoclose int dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC); /* as this namespace has it */
+    tap_ok(dir >= 0 && rk_write_file_atomic(dir, "stays/file", "x", 1, 0600) == 0 &&
+               rk_write_file_atomic(dir, "goes", "x", 1, 0600) == 0 && rk_remove_children(dir) == -EXDEV &&
+               has(dir, "stays/file", "x") && faccessat(dir, "goes", F_OK, 0) < 0,
+           "remove: a mount is not entered, the rest goes");
+    snprintf(path, sizeof path, "%s/mnt/stays", top);
+    umount(path);
+}
+
 static void test_process(void)
 {
     struct rk_process self, child;
@@ -247,6 +269,7 @@ int main(void)
     test_write_atomic(dir);
     test_read(dir);
     test_open_in_root(dir);
+    test_remove_mount();
     test_directories(dir);
     test_process();
     test_message();

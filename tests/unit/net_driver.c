@@ -80,7 +80,8 @@ static int make_wire(struct context *c, const char *mode, const char *link, stru
             c->link = &c->survey.links[i];
     if (!c->link && strcmp(link, "-") != 0)
         return rk_fail(err, -ENODEV, "no link '%s' in the survey", link);
-    return net_wire_make(&c->wire, c->session, mode, c->link, getuid(), err);
+    int code = net_wire_make(&c->wire, c->session, mode, c->link, getuid(), err);
+    return code < 0 ? code : net_wire_keep(&c->wire, err);
 }
 
 static int undo_wire(struct context *c, struct rk_err *err)

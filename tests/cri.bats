@@ -1,0 +1,282 @@
+#!/usr/bin/env bats
+# containerd's CRI plugin, as a kubelet calls it, with runuk as a runtime handler: what a RuntimeClass is.
+# shellcheck disable=SC2016 # single quotes around what is expanded elsewhere
+
+load containerd.bash
+
+setup_file() {
+    PROTOCOL=$BATS_FILE_TMPDIR/protocol
+    export PROTOCOL
+    mkdir "$PROTOCOL" "$BATS_FILE_TMPDIR"/{logs,net}
+    protoc -I "$TOP/tests/cri" --python_out="$PROTOCOL" cri.proto
+    network_config >"$BATS_FILE_TMPDIR/net/10-pods.conflist"
+    containerd_up cri_config
+    busybox_image k8s.io docker.io/local/pause:1 '{"Entrypoint": ["/bin/sleep", "infinity"]}'
+    busybox_image k8s.io docker.io/local/busybox:1 '{"Cmd": ["sh"], "Env": ["PATH=/bin"]}'
+    local guest
+    for guest in exit hello time web; do guest_image k8s.io "docker.io/local/$guest:1" "$guest"; done
+    # The plugin hears of an import a moment later, and would ask a registry before.
+    for guest in pause busybox exit hello time web; do eventually 10 image_known "docker.io/local/$guest:1"; done
+    if "$BUILD/runuk-hvt" --probe; then export TARGET=hvt; else export TARGET=spt; fi
+}
+
+teardown_file() {
+    containerd_down
+}
+
+teardown() {
+    local pod
+    for pod in $(cri ListPodSandbox | jq -r '.items[]?.id'); do remove_pod "$pod"; done
+}
+
+# The handler is the file that an operator gets, with the installed runuk replaced by the one under test.
+cri_config() {
+    local snippet=$TOP/contrib/kubernetes/containerd-runuk.toml
+    grep -q '"/usr/local/bin/runuk"' "$snippet"
+    cat <<END
+[plugins."io.containerd.grpc.v1.cri"]
+sandbox_image = "docker.io/local/pause:1"
+restrict_oom_score_adj = true # a machine may not let even root lower it
+[plugins."io.containerd.grpc.v1.cri".cni]
+bin_dir = "/usr/lib/cni"
+conf_dir = "$BATS_FILE_TMPDIR/net"
+[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
+runtime_type = "io.containerd.runc.v2"
+END
+    sed "s|/usr/local/bin/runuk|$CONTAINERD_DIR/runuk|" "$snippet"
+}
+
+network_config() {
+    jq -n '{cniVersion: "0.4.0", name: "pods", plugins: [{
+        type: "bridge", bridge: "pods0", isGateway: true, ipMasq: false,
+        ipam: {type: "host-local", subnet: "10.215.8.0/24", routes: [{dst: "0.0.0.0/0"}]}}]}'
+}
+
+# --- calls ----------------------------------------------------------------------------------------------------------------
+
+# cri METHOD [REQUEST]: the answer, as JSON.
+cri() {
+    inside env PYTHONPATH="$PROTOCOL" /usr/bin/python3 "$TOP/tests/cri/client.py" /run/containerd/containerd.sock "$@"
+}
+
+image_known() {
+    [[ $(cri ImageStatus "{\"image\": {\"image\": \"$1\"}}" | jq -r .image.id) == sha256:* ]]
+}
+
+# The configuration of the pod called $1, with the annotations $2.
+pod_config() {
+    jq -cn --arg name "$1" --argjson annotations "${2:-null}" --arg logs "$BATS_FILE_TMPDIR/logs" \
+        --arg parent "/$CONTAINERD_NAME" '{
+            metadata: {name: $name, uid: "uid-\($name)", namespace: "default"}, hostname: $name, log_directory: $logs,
+            annotations: ($annotations // {}), dns_config: {servers: ["10.215.8.1"]}, linux: {cgroup_parent: $parent}}'
+}
+
+# run_pod NAME [ANNOTATIONS]: prints its id.
+run_pod() {
+    cri RunPodSandbox "{\"config\": $(pod_config "$@"), \"runtime_handler\": \"runuk\"}" | jq -r .pod_sandbox_id
+}
+
+# create_container POD NAME IMAGE [CONFIG]: CONFIG (JSON) is what the container's configuration has more. Prints its id.
+create_container() {
+    local config
+    config=$(jq -cn --arg name "$2" --arg image "docker.io/local/$3:1" --argjson more "${4:-null}" \
+        '{metadata: {name: $name}, image: {image: $image}, log_path: "\($name).log"} + $more')
+    cri CreateContainer "{\"pod_sandbox_id\": \"$1\", \"config\": $config, \"sandbox_config\": $(pod_config pod)}" |
+        jq -r .container_id
+}
+
+# start_container POD NAME IMAGE [CONFIG]: prints its id.
+start_container() {
+    local id
+    id=$(create_container "$@")
+    on StartContainer "$id" >/dev/null
+    echo "$id"
+}
+
+# on METHOD CONTAINER [MORE]: a call whose request is a container and more.
+on() {
+    cri "$1" "$(jq -cn --arg id "$2" --argjson more "${3:-null}" '{container_id: $id} + $more')"
+}
+
+# exec_sync CONTAINER COMMAND…: its output, stderr last, and its status.
+exec_sync() {
+    local answer id=$1
+    shift
+    answer=$(on ExecSync "$id" "$(jq -cn '{cmd: $ARGS.positional, timeout: 20}' --args -- "$@")")
+    jq -r '(.stdout // "" | @base64d), (.stderr // "" | @base64d)' <<<"$answer"
+    return "$(jq '.exit_code // 0' <<<"$answer")"
+}
+
+remove_pod() {
+    cri StopPodSandbox "{\"pod_sandbox_id\": \"$1\"}" >/dev/null
+    cri RemovePodSandbox "{\"pod_sandbox_id\": \"$1\"}" >/dev/null
+}
+
+pod_field() {
+    cri PodSandboxStatus "{\"pod_sandbox_id\": \"$1\"}" | jq -r ".status$2"
+}
+
+# "STATE EXITCODE" of a container.
+container_state() {
+    on ContainerStatus "$1" | jq -r '.status | "\(.state // "CONTAINER_CREATED") \(.exit_code // 0)"'
+}
+
+container_is() {
+    local state
+    state=$(container_state "$1")
+    echo "$state"
+    [[ $state == "$2" ]]
+}
+
+# --- pods -----------------------------------------------------------------------------------------------------------------
+
+@test "the plugin is ready, with its network" {
+    run -0 cri Version
+    [[ $output == *'"runtime_name": "containerd"'* ]]
+    run -0 eventually 10 network_ready
+}
+
+network_ready() {
+    cri Status | jq -e '.status.conditions | length == 2 and all(.status)'
+}
+
+@test "a pod: its pause container is an ordinary one, its unikernel answers at the pod's address" {
+    local pod web address pause
+    pod=$(run_pod pod)
+    [[ $(pod_field "$pod" .runtime_handler) == runuk ]]
+    address=$(pod_field "$pod" .network.ip)
+    [[ $address == 10.215.8.* ]]
+    web=$(start_container "$pod" web web)
+    run -0 fetch "http://$address/plain"
+    [[ $output == *"target: $TARGET"*"ipv4: $address/24"*'gateway: 10.215.8.1'* ]]
+    container_is "$web" 'CONTAINER_RUNNING 0'
+    run -0 inside ctr -n k8s.io task ls
+    pause=$(awk -v id="$pod" '$1 == id { print $2 }' <<<"$output")
+    [[ $(inside cat "/proc/$pause/comm") == sleep ]]
+    # What the kubelet reads as the container's log.
+    run -0 cat "$BATS_FILE_TMPDIR/logs/web.log"
+    [[ $output == *'stdout F ready'* ]]
+}
+
+@test "a Linux container in the same pod; a client in another pod" {
+    local pod web side client_pod client address
+    pod=$(run_pod pod)
+    address=$(pod_field "$pod" .network.ip)
+    side=$(start_container "$pod" side busybox '{"command": ["sleep", "infinity"]}')
+    web=$(start_container "$pod" web web)
+    fetch "http://$address/plain"
+    # One network namespace, one host name.
+    run -0 exec_sync "$side" ip addr show eth0
+    [[ $output == *"inet $address/24"* ]]
+    run -0 exec_sync "$side" hostname
+    [[ ${lines[0]} == pod ]]
+    client_pod=$(run_pod client)
+    client=$(start_container "$client_pod" client busybox '{"command": ["sleep", "infinity"]}')
+    run -0 exec_sync "$client" wget -q -T 5 -O - "http://$address/plain"
+    [[ $output == *"program: web"*"target: $TARGET"* ]]
+    # The end of the unikernel leaves the other one its network.
+    on StopContainer "$web" '{"timeout": 5}'
+    container_is "$web" 'CONTAINER_EXITED 143'
+    on RemoveContainer "$web"
+    run -0 exec_sync "$side" ping -c 1 -W 5 10.215.8.1
+    [[ $output == *' 0% packet loss'* ]]
+}
+
+@test "exec tells about the guest, and refuses a program with its reason" {
+    local pod time
+    pod=$(run_pod pod)
+    time=$(start_container "$pod" time time '{"args": ["wait"]}')
+    run -0 exec_sync "$time" :info
+    [[ $output == *"monitor: $TARGET"* ]]
+    run -126 exec_sync "$time" ls
+    [[ $output == *'it has no processes to exec'* ]]
+}
+
+@test "stats, and update of what can change" {
+    local pod time
+    pod=$(run_pod pod)
+    time=$(start_container "$pod" time time \
+        '{"args": ["wait"], "linux": {"resources": {"memory_limit_in_bytes": 67108864, "cpu_shares": 512}}}')
+    run -0 on ContainerStats "$time"
+    [[ $(jq -r .stats.memory.working_set_bytes.value <<<"$output") -gt 0 ]]
+    [[ $(jq -r .stats.cpu.usage_core_nano_seconds.value <<<"$output") -gt 0 ]]
+    on UpdateContainerResources "$time" '{"linux": {"memory_limit_in_bytes": 100663296, "cpu_shares": 256}}'
+    run -0 cgroup_value "$time" memory memory.limit_in_bytes memory.max
+    [[ $output == 100663296 ]]
+    run ! on UpdateContainerResources "$time" '{"linux": {"memory_limit_in_bytes": 33554432}}'
+    [[ $output == *'is less than guest and monitor need'* ]]
+    container_is "$time" 'CONTAINER_RUNNING 0'
+}
+
+# cgroup_value CONTAINER CONTROLLER FILE1 FILE2: what a container's cgroup says; FILE1 in version 1, FILE2 in version 2.
+cgroup_value() {
+    local dir=/sys/fs/cgroup/$2/$CONTAINERD_NAME/$1
+    if [[ -d $dir ]]; then cat "$dir/$3"; else cat "/sys/fs/cgroup/$CONTAINERD_NAME/$1/$4"; fi
+}
+
+@test "annotations of the pod and of the container, as far as the handler lets them through" {
+    local pod web
+    pod=$(run_pod pod '{"org.runuk.network-mode": "bridge", "other.example/key": "not passed"}')
+    web=$(start_container "$pod" web web '{"annotations": {"org.runuk.network-mode": "bridge"}}')
+    fetch "http://$(pod_field "$pod" .network.ip)/plain"
+    run -0 exec_sync "$web" :info
+    [[ $output == *bridge* ]]
+}
+
+@test "exit codes, and a container that is started anew in its pod" {
+    local pod bye
+    pod=$(run_pod pod)
+    bye=$(start_container "$pod" bye exit '{"args": ["42"]}')
+    eventually 10 container_is "$bye" 'CONTAINER_EXITED 42'
+    on RemoveContainer "$bye"
+    bye=$(start_container "$pod" bye exit '{"args": ["0"], "metadata": {"name": "bye", "attempt": 1}}')
+    eventually 10 container_is "$bye" 'CONTAINER_EXITED 0'
+}
+
+@test "why a container cannot start is what the kubelet hears" {
+    local pod web
+    pod=$(run_pod pod)
+    web=$(create_container "$pod" web web '{"annotations": {"org.runuk.network-mode": "nonsense"}}')
+    run ! on StartContainer "$web"
+    [[ $output == *nonsense* ]]
+    container_is "$web" 'CONTAINER_EXITED 128'
+    [[ $(pod_field "$pod" '.state // "SANDBOX_READY"') == SANDBOX_READY ]]
+}
+
+@test "containerd ends and comes back: the pod has not noticed, and can be used and ended" {
+    local pod web side address signal
+    pod=$(run_pod pod)
+    address=$(pod_field "$pod" .network.ip)
+    web=$(start_container "$pod" web web)
+    side=$(start_container "$pod" side busybox '{"command": ["sleep", "infinity"]}')
+    fetch "http://$address/plain"
+    for signal in TERM KILL; do
+        "$OWN_CONTAINERD" restart "$CONTAINERD_DIR" $signal
+        eventually 10 container_is "$web" 'CONTAINER_RUNNING 0'
+        container_is "$side" 'CONTAINER_RUNNING 0'
+        run -0 exec_sync "$web" :alive
+        fetch "http://$address/plain"
+    done
+    run -0 fetch "http://$address/plain"
+    [[ $output == *'requests: 4'* ]]
+    on StopContainer "$web" '{"timeout": 5}'
+    container_is "$web" 'CONTAINER_EXITED 143'
+    on RemoveContainer "$web"
+    remove_pod "$pod"
+}
+
+@test "nothing is left behind" {
+    local pod web
+    pod=$(run_pod first) # the bridge of the pods stays for the next one
+    remove_pod "$pod"
+    traces >"$BATS_TEST_TMPDIR/before"
+    pod=$(run_pod pod)
+    web=$(start_container "$pod" web web)
+    start_container "$pod" side busybox '{"command": ["sleep", "infinity"]}'
+    start_container "$pod" time time '{"args": ["wait"]}'
+    fetch "http://$(pod_field "$pod" .network.ip)/plain"
+    run ! traces_equal "$BATS_TEST_TMPDIR/before"
+    on StopContainer "$web" '{"timeout": 0}'
+    remove_pod "$pod"
+    no_new_traces "$BATS_TEST_TMPDIR/before"
+}

@@ -1,0 +1,339 @@
+#!/usr/bin/env bats
+# `podman --runtime=runuk` of unikernels, alone and in pods, and of ordinary images.
+
+load podman.bash
+
+setup_file() {
+    podman_up
+    local guest
+    for guest in hello exit web hog time; do
+        guest_image "$guest" "$guest"
+    done
+    if "$BUILD/runuk-hvt" --probe; then export TARGET=hvt; else export TARGET=spt; fi
+}
+
+teardown_file() {
+    podman_down
+}
+
+teardown() {
+    podman_clear
+}
+
+unikernel() {
+    podman --runtime=runuk run "$@"
+}
+
+@test "run: the guest's output, its arguments whole, and its exit status" {
+    run -0 unikernel --rm hello one 'two words' '{ipv4}'
+    [[ ${lines[0]} == "Hello from $TARGET" ]]
+    [[ $output == *$'\narg[0]: one\narg[1]: two words\narg[2]: 10.215.0.'* ]]
+    run -42 unikernel --rm exit 42
+}
+
+@test "the page comes through the published port and through the container's address" {
+    unikernel -d --name web -p 8080:80 web
+    field_is web '{{.OCIRuntime}} {{.State.Status}}' 'runuk running'
+    run -0 fetch http://127.0.0.1:8080/plain
+    [[ $output == *"target: $TARGET"*"ipv4: $(address web)/24"* ]]
+    # From another, Linux, container, which knows nothing of runuk.
+    run -0 podman run --rm busybox timeout 10 wget -q -O - "http://$(address web)/"
+    [[ $output == *'<title>A unikernel</title>'* ]]
+}
+
+@test "logs, wait, and the exit code in inspect" {
+    unikernel -d --name greet hello logged
+    run -0 podman wait greet
+    [[ $output == 0 ]]
+    run -0 podman logs greet
+    [[ $output == *"Hello from $TARGET"*'arg[0]: logged'* ]]
+    unikernel -d --name bye exit 7
+    run -0 podman wait bye
+    [[ $output == 7 ]]
+    field_is bye '{{.State.Status}} {{.State.ExitCode}} {{.State.OOMKilled}}' 'exited 7 false'
+}
+
+@test "stop takes less than a second" {
+    unikernel -d --name web web
+    fetch "http://$(address web)/plain"
+    local start=${EPOCHREALTIME/./} end
+    podman stop -t 10 web
+    end=${EPOCHREALTIME/./}
+    echo "stopped after $(((end - start) / 1000)) ms"
+    ((end - start < 1000000))
+    field_is web '{{.State.Status}} {{.State.ExitCode}}' 'exited 143'
+}
+
+@test "kill, with and without a signal's name" {
+    unikernel -d --name one time wait
+    eventually 10 grep -q waiting <(podman logs one)
+    podman kill one
+    eventually 10 field_is one '{{.State.Status}} {{.State.ExitCode}}' 'exited 137'
+    unikernel -d --name two time wait
+    eventually 10 grep -q waiting <(podman logs two)
+    podman kill -s INT two
+    eventually 10 field_is two '{{.State.Status}} {{.State.ExitCode}}' 'exited 130'
+}
+
+@test "rm -f of a running one" {
+    unikernel -d --name web web
+    fetch "http://$(address web)/plain"
+    local pid
+    pid=$(field web '{{.State.Pid}}')
+    podman rm -f -t 5 web
+    run ! podman container exists web
+    run ! inside test -e "/proc/$pid"
+}
+
+@test "restart boots the same container anew" {
+    unikernel -d --name web web
+    fetch "http://$(address web)/plain"
+    local before
+    before=$(field web '{{.Id}} {{.State.Pid}}')
+    podman restart -t 5 web
+    field_is web '{{.Id}} {{.State.Status}}' "${before% *} running"
+    [[ $(field web '{{.State.Pid}}') != "${before#* }" ]]
+    run -0 fetch "http://$(address web)/plain"
+    [[ $output == *'requests: 1'* ]]
+}
+
+@test "--restart=on-failure tries as often as told" {
+    unikernel -d --name bye --restart=on-failure:2 exit 7
+    eventually 30 field_is bye '{{.RestartCount}} {{.State.Status}} {{.State.ExitCode}}' '2 exited 7'
+}
+
+@test "create, init and start one after the other" {
+    podman --runtime=runuk create --name two hello later
+    podman init two
+    field_is two '{{.State.Status}}' initialized
+    run -0 podman start -a two
+    [[ $output == *'arg[0]: later'* ]]
+}
+
+@test "pause stops the guest, unpause lets it answer again" {
+    unikernel -d --name web web
+    fetch "http://$(address web)/plain"
+    podman pause web
+    field_is web '{{.State.Status}}' paused
+    run inside curl -fsS --max-time 1 "http://$(address web)/plain"
+    [[ $status != 0 ]]
+    podman unpause web
+    field_is web '{{.State.Status}}' running
+    fetch "http://$(address web)/plain"
+}
+
+@test "exec tells about the guest, and refuses what is no question" {
+    unikernel -d --name web web
+    fetch "http://$(address web)/plain"
+    run -0 podman exec web :info
+    [[ $output == *"monitor: $TARGET"*"address $(address web)/24"* ]]
+    run -0 podman exec web :stats
+    [[ $(jq .network.service.tx_frames <<<"$output") -gt 0 ]]
+    run podman exec web ls
+    [[ $status != 0 && $output == *"is a unikernel: it has no processes to exec; what can be asked is"* ]]
+    field_is web '{{.State.Status}}' running
+}
+
+@test "exec and run on a terminal" {
+    unikernel -d --name web web
+    run -0 terminal podman exec -it web :alive
+    [[ $output == *running* ]]
+    run -0 terminal podman --runtime=runuk run --rm -it hello seen
+    [[ $output == *"arg[0]: seen"* ]]
+}
+
+# Run podman as from a terminal.
+terminal() {
+    inside script -qec "$*" /dev/null </dev/null
+}
+
+@test "a health check asks :alive; one that wants a program is unhealthy" {
+    unikernel -d --name one --health-cmd ':alive' --health-interval disable time wait
+    run -0 podman healthcheck run one
+    unikernel -d --name two --health-cmd 'wget -q localhost' --health-retries 1 --health-interval disable time wait
+    run -1 podman healthcheck run two
+    field_is two '{{.State.Health.Status}}' unhealthy
+}
+
+@test "top lists the monitor, stats counts it" {
+    unikernel -d --name web -m 64m web
+    fetch "http://$(address web)/plain"
+    run -0 podman top web pid comm
+    [[ ${#lines[@]} == 2 && ${lines[1]} == *"runuk-$TARGET"* ]]
+    run -0 podman stats --no-stream --format '{{.MemUsage}} {{.PIDs}}' web
+    [[ $output == *' / 67.11MB 1' ]]
+}
+
+@test "a guest gets no more memory than its limit, and can touch all of it" {
+    run -0 unikernel --name hog -m 64m --memory-swap 64m hog
+    [[ $output == *'done: '* ]]
+    field_is hog '{{.State.OOMKilled}} {{.State.ExitCode}}' 'false 0'
+    run -0 unikernel --rm -m 64m hello
+    local bytes=${output#*mem: }
+    ((${bytes%%[!0-9]*} > 48 << 20 && ${bytes%%[!0-9]*} <= 64 << 20))
+}
+
+@test "update changes limits, and says what it cannot change" {
+    unikernel -d --name one -m 64m time wait
+    podman update -m 96m one
+    run -0 podman stats --no-stream --format '{{.MemUsage}}' one
+    [[ $output == *' / 100.7MB' ]]
+    run podman update -m 32m one
+    [[ $status != 0 && $output == *'is less than guest and monitor need'* ]]
+}
+
+@test "settings of one's own by --runtime-flag" {
+    jq '. + {memory_mib: 100}' "$PODMAN_DIR/runuk.json" >"$PODMAN_DIR/small.json"
+    run -0 podman --runtime=runuk --runtime-flag "settings=$PODMAN_DIR/small.json" run --rm hello
+    [[ $output == *"mem: $((100 << 20))"* ]]
+}
+
+@test "--network none, and the network of another container" {
+    run -0 unikernel --rm --network none hello alone
+    [[ $output == *'arg[0]: alone'* ]]
+    unikernel -d --name web web
+    fetch "http://$(address web)/plain"
+    run -0 podman run --rm --network container:web busybox ip -o -4 addr show eth0
+    [[ $output == *"$(address web)/24"* ]]
+}
+
+@test "two networks" {
+    podman network create --subnet 10.215.7.0/24 seven
+    unikernel -d --name web --network seven:ip=10.215.7.9 web
+    run -0 fetch http://10.215.7.9/plain
+    [[ $output == *'ipv4: 10.215.7.9/24'* ]]
+    podman rm -f -t 0 web
+    podman network rm seven
+}
+
+@test "an annotation chooses the network mode: on the command line, and in the image" {
+    unikernel -d --name web --annotation org.runuk.network-mode=bridge web
+    run -0 fetch "http://$(address web)/plain"
+    run -0 podman exec web :info
+    [[ $output == *bridge* ]]
+    printf 'FROM web\n' >"$BATS_TEST_TMPDIR/Dockerfile"
+    build annotated "$BATS_TEST_TMPDIR" --annotation org.runuk.network-mode=bridge
+    unikernel -d --name two annotated
+    run -0 fetch "http://$(address two)/plain"
+    run -0 podman exec two :info
+    [[ $output == *bridge* ]]
+    run unikernel --annotation org.runuk.network-mode=warp web
+    [[ $status != 0 && $output == *"network mode 'warp'"* ]]
+}
+
+# What a user reads of errors of create, start and exec, with the settings in $1.
+errors_are_shown() {
+    local PODMAN_CONF=$1
+    head -c 4096 "$BUILD/guests/hello.spt" >"$BATS_TEST_TMPDIR/cut"
+    printf 'FROM scratch\nCOPY cut /cut\nENTRYPOINT ["/cut"]\n' >"$BATS_TEST_TMPDIR/Dockerfile"
+    build cut "$BATS_TEST_TMPDIR"
+    run unikernel --rm cut
+    [[ $status != 0 && $output == *"ELF"* ]]
+    run unikernel --rm --entrypoint /nothing hello
+    [[ $status == 127 && $output == *"nothing"* ]]
+    unikernel -d --name "one-$1" time wait
+    run podman exec "one-$1" ls
+    [[ $status != 0 && $output == *"it has no processes to exec"* ]]
+}
+
+@test "errors are shown word by word" {
+    errors_are_shown containers.conf
+}
+
+@test "errors are shown word by word, told by the JSON log" {
+    errors_are_shown containers-json.conf
+}
+
+@test "a pod: a unikernel and a Linux program beside it" {
+    podman --runtime=runuk pod create --name both -p 8080:80
+    unikernel -d --pod both --name web web
+    unikernel -d --pod both --name beside busybox sleep 1000
+    run -0 fetch http://127.0.0.1:8080/plain
+    [[ $output == *"target: $TARGET"* ]]
+    run -0 podman exec beside ip -o -4 addr show eth0
+    local ip=${output#*inet }
+    run -0 fetch "http://${ip%%/*}/plain"
+    [[ $output == *"ipv4: ${ip%% *}"* ]]
+    run -0 podman run --rm busybox timeout 10 wget -q -O - "http://${ip%%/*}/plain"
+    run -0 podman pod ps --format '{{.Name}} {{.Status}} {{.NumberOfContainers}}'
+    [[ $output == 'both Running 3' ]]
+    podman pod stop -t 1 both
+    field_is web '{{.State.Status}} {{.State.ExitCode}}' 'exited 143'
+    podman pod start both
+    fetch http://127.0.0.1:8080/plain
+    podman pod rm -f -t 0 both
+    run ! podman container exists web
+}
+
+@test "kube play" {
+    cat >"$BATS_TEST_TMPDIR/pod.yaml" <<YAML
+apiVersion: v1
+kind: Pod
+metadata:
+  name: played
+  annotations:
+    org.runuk.network-mode: bridge
+spec:
+  containers:
+  - name: web
+    image: localhost/web
+    ports:
+    - containerPort: 80
+      hostPort: 8080
+    resources:
+      limits:
+        memory: 64Mi
+  - name: beside
+    image: localhost/busybox
+    command: ["sleep", "1000"]
+YAML
+    podman --runtime=runuk kube play "$BATS_TEST_TMPDIR/pod.yaml"
+    run -0 fetch http://127.0.0.1:8080/plain
+    [[ $output == *"target: $TARGET"* ]]
+    run -0 podman exec played-web :info
+    [[ $output == *bridge* ]]
+    run -0 podman exec played-beside hostname
+    [[ $output == played ]]
+    podman kube down "$BATS_TEST_TMPDIR/pod.yaml"
+    run ! podman container exists played-web
+}
+
+@test "an ordinary image through runuk is runc's" {
+    run -0 unikernel --rm busybox echo 'a word'
+    [[ $output == 'a word' ]]
+    run -3 unikernel --rm busybox sh -c 'exit 3'
+    run -127 unikernel --rm busybox /no/such/program
+    unikernel -d --name box -m 64m busybox sleep 1000
+    run -0 podman exec box cat /proc/1/comm
+    [[ $output == sleep ]]
+    run -5 podman exec box sh -c 'exit 5'
+    podman pause box
+    field_is box '{{.State.Status}}' paused
+    podman unpause box
+    podman update -m 96m box
+    run -0 podman stats --no-stream --format '{{.MemUsage}}' box
+    [[ $output == *' / 100.7MB' ]]
+    run -0 podman top box comm
+    [[ $output == *sleep* ]]
+    podman stop -t 0 box
+    field_is box '{{.State.ExitCode}}' 137
+    run -0 podman build -q --runtime "$BUILD/runuk" --network none - <<<$'FROM busybox\nRUN echo built'
+}
+
+@test "twenty times run and rm, and a pod: nothing is left behind" {
+    unikernel --rm hello >/dev/null
+    podman --runtime=runuk pod create --name warm && podman pod rm -f warm
+    traces >"$BATS_TEST_TMPDIR/before"
+    local i
+    for i in {1..20}; do
+        run -0 unikernel --rm hello "$i"
+        [[ $output == *"arg[0]: $i"* ]]
+    done
+    unikernel -d --name web web
+    fetch "http://$(address web)/plain"
+    podman rm -f -t 0 web
+    podman --runtime=runuk pod create --name both
+    unikernel -d --pod both web
+    podman pod rm -f -t 0 both
+    no_new_traces "$BATS_TEST_TMPDIR/before"
+}
