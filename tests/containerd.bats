@@ -66,7 +66,7 @@ blob() {
 hello_from_a_layout() (
     local kind=application/vnd.oci.image layer config manifest
     mkdir "$BATS_FILE_TMPDIR/layout"
-    cd "$BATS_FILE_TMPDIR/layout"
+    cd "$BATS_FILE_TMPDIR/layout" || exit
     guest_root ../root-hello hello
     tar --owner=0 --group=0 -C ../root-hello -cf ../layer.tar .
     layer=$(blob ../layer.tar $kind.layer.v1.tar)

@@ -155,11 +155,9 @@ terminal() {
     field_is two '{{.State.Health.Status}}' unhealthy
 }
 
-@test "top lists the monitor, stats counts it" {
+@test "stats counts the monitor" {
     unikernel -d --name web -m 64m web
     fetch "http://$(address web)/plain"
-    run -0 podman top web pid comm
-    [[ ${#lines[@]} == 2 && ${lines[1]} == *"runuk-$TARGET"* ]]
     run -0 podman stats --no-stream --format '{{.MemUsage}} {{.PIDs}}' web
     [[ $output == *' / 67.11MB 1' ]]
 }
@@ -173,11 +171,16 @@ terminal() {
     ((${bytes%%[!0-9]*} > 48 << 20 && ${bytes%%[!0-9]*} <= 64 << 20))
 }
 
+# The limit that the kernel has, in bytes.
+memory_limit() {
+    inside find /sys/fs/cgroup/ -path "*/libpod-$(field "$1" '{{.Id}}')/memory.*" \
+        \( -name memory.limit_in_bytes -o -name memory.max \) -exec cat {} +
+}
+
 @test "update changes limits, and says what it cannot change" {
     unikernel -d --name one -m 64m time wait
     podman update -m 96m one
-    run -0 podman stats --no-stream --format '{{.MemUsage}}' one
-    [[ $output == *' / 100.7MB' ]]
+    [[ $(memory_limit one) == $((96 << 20)) ]]
     run podman update -m 32m one
     [[ $status != 0 && $output == *'is less than guest and monitor need'* ]]
 }
@@ -229,8 +232,8 @@ errors_are_shown() {
     build cut "$BATS_TEST_TMPDIR"
     run unikernel --rm cut
     [[ $status != 0 && $output == *"ELF"* ]]
-    run unikernel --rm --entrypoint /nothing hello
-    [[ $status == 127 && $output == *"nothing"* ]]
+    run -127 unikernel --rm --entrypoint /nothing hello
+    [[ $output == *"nothing"* ]]
     unikernel -d --name "one-$1" time wait
     run podman exec "one-$1" ls
     [[ $status != 0 && $output == *"it has no processes to exec"* ]]
@@ -311,8 +314,7 @@ YAML
     field_is box '{{.State.Status}}' paused
     podman unpause box
     podman update -m 96m box
-    run -0 podman stats --no-stream --format '{{.MemUsage}}' box
-    [[ $output == *' / 100.7MB' ]]
+    [[ $(memory_limit box) == $((96 << 20)) ]]
     run -0 podman top box comm
     [[ $output == *sleep* ]]
     podman stop -t 0 box
