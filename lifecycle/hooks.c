@@ -40,13 +40,15 @@ static int text_file(const char *text)
 }
 
 /* In the child: become the hook. */
-static _Noreturn void become_hook(const struct bnd_hook *hook, const struct ctr_hook_place *place, int in,
-                                  int out)
+static _Noreturn void become_hook(const struct bnd_hook *hook, const struct ctr_hook_place *place,
+                                  pid_t parent, int in, int out)
 {
     char *only[] = {hook->path, NULL}, *nothing[] = {NULL};
     char **env = hook->env_given ? (hook->env.v ? hook->env.v : nothing) : place->env ? place->env : environ;
     rk_signals_reset();
     prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != parent) /* it was killed before it could be noticed */
+        _exit(127);
     dup2(in, STDIN_FILENO);
     dup2(out, STDOUT_FILENO);
     dup2(out, STDERR_FILENO);
@@ -137,9 +139,9 @@ static int run_hook(const struct bnd_hook *hook, const struct ctr_hook_place *pl
         return rk_fail_errno(err, "%s hook '%s'", place->kind, hook->path);
     rk_autoclose int out = pipe_fds[0];
     rk_autoclose int out_write = pipe_fds[1];
-    pid_t pid = fork();
+    pid_t self = getpid(), pid = fork();
     if (pid == 0)
-        become_hook(hook, place, in, out_write);
+        become_hook(hook, place, self, in, out_write);
     if (pid < 0)
         return rk_fail_errno(err, "fork for %s hook '%s'", place->kind, hook->path);
     rk_close(&out_write);

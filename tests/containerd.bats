@@ -150,6 +150,10 @@ hello_from_a_layout() (
     task_is one PAUSED
     ctr task resume one
     task_is one RUNNING
+    # A paused one can be ended too.
+    ctr task pause one
+    ctr task kill -s SIGKILL one
+    eventually 10 task_is one STOPPED
 }
 
 @test "metrics tell what the guest uses of its limit" {
@@ -209,6 +213,11 @@ pod_network_down() {
         run -0 inside ip -n pod -o link
         [[ ${#lines[@]} == 2 ]]
     done
+}
+
+@test "on the host's own network there is no place for a guest's" {
+    run ! ctr_run --rm --net-host docker.io/local/web:1 web
+    [[ $output == *"the container is on the host's own network"* ]]
 }
 
 # --- the daemon's end ------------------------------------------------------------------------------------------------------

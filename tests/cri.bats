@@ -291,7 +291,10 @@ container_pid() {
     web=$(create_container "$pod" web web '{"annotations": {"org.runuk.network-mode": "nonsense"}}')
     run ! on StartContainer "$web"
     [[ $output == *nonsense* ]]
-    container_is "$web" 'CONTAINER_EXITED 128'
+    # And what it reads later, for the container's state in the pod.
+    run -0 on ContainerStatus "$web"
+    [[ $(jq -r '.status | "\(.state) \(.exit_code) \(.reason) \(.message)"' <<<"$output") == \
+        'CONTAINER_EXITED 128 StartError '*nonsense* ]]
     [[ $(pod_field "$pod" '.state // "SANDBOX_READY"') == SANDBOX_READY ]]
 }
 
