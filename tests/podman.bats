@@ -155,6 +155,12 @@ terminal() {
     field_is two '{{.State.Health.Status}}' unhealthy
 }
 
+@test "top in the guest is refused as exec is" {
+    unikernel -d --name one time wait
+    run podman top one -ef
+    [[ $status != 0 && $output == *'it has no processes to exec'* ]]
+}
+
 @test "stats counts the monitor" {
     unikernel -d --name web -m 64m web
     fetch "http://$(address web)/plain"
@@ -224,27 +230,32 @@ memory_limit() {
     [[ $status != 0 && $output == *"network mode 'warp'"* ]]
 }
 
-# What a user reads of errors of create, start and exec, with the settings in $1.
+# errors_are_shown SETTINGS PREFIX: what a user reads of errors of create, start and exec. The prefix is podman's own before a
+# text that it does not know.
 errors_are_shown() {
-    local PODMAN_CONF=$1
+    local PODMAN_CONF=$1 prefix=$2
     head -c 4096 "$BUILD/guests/hello.spt" >"$BATS_TEST_TMPDIR/cut"
     printf 'FROM scratch\nCOPY cut /cut\nENTRYPOINT ["/cut"]\n' >"$BATS_TEST_TMPDIR/Dockerfile"
     build cut "$BATS_TEST_TMPDIR"
-    run unikernel --rm cut
-    [[ $status != 0 && $output == *"ELF"* ]]
+    run -126 unikernel --rm cut
+    [[ $output == *"$prefix: image '/cut': truncated ELF: "* ]]
     run -127 unikernel --rm --entrypoint /nothing hello
-    [[ $output == *"nothing"* ]]
-    unikernel -d --name "one-$1" time wait
-    run podman exec "one-$1" ls
-    [[ $status != 0 && $output == *"it has no processes to exec"* ]]
+    [[ $output == *'exec: \"/nothing\": stat /nothing: no such file or directory'* ||
+        $output == *'exec: "/nothing": stat /nothing: no such file or directory'* ]]
+    unikernel -d --name one time wait
+    run podman exec one ls
+    [[ $status == @(125|126|255) && $output == *"$prefix: container '$(field one '{{.Id}}')' is a unikernel: it has no processes to exec"* ]]
+    podman rm -f -t 0 one
+    run -126 unikernel --rm --annotation org.runuk.network-mode=warp hello
+    [[ $output == *"$prefix: "*"'warp'"* ]]
 }
 
-@test "errors are shown word by word" {
-    errors_are_shown containers.conf
+@test "errors are shown word by word: runuk's own line" {
+    errors_are_shown containers.conf 'OCI runtime error: runuk: runuk'
 }
 
-@test "errors are shown word by word, told by the JSON log" {
-    errors_are_shown containers-json.conf
+@test "errors are shown word by word: the JSON log's" {
+    errors_are_shown containers-json.conf 'OCI runtime error: runuk'
 }
 
 @test "a pod: a unikernel and a Linux program beside it" {
@@ -326,10 +337,10 @@ YAML
     unikernel --rm hello >/dev/null
     podman --runtime=runuk pod create --name warm && podman pod rm -f warm
     traces >"$BATS_TEST_TMPDIR/before"
-    local i
-    for i in {1..20}; do
-        run -0 unikernel --rm hello "$i"
-        [[ $output == *"arg[0]: $i"* ]]
+    local round
+    for round in {1..20}; do
+        run -0 unikernel --rm hello "$round"
+        [[ $output == *"arg[0]: $round"* ]]
     done
     unikernel -d --name web web
     fetch "http://$(address web)/plain"
