@@ -133,7 +133,8 @@ traces() {
     inside find /run | LC_ALL=C sort
     inside sed 's/^[0-9]* [0-9]* [^ ]* [^ ]* \([^ ]*\) .* - \([^ ]*\) .*/mount \1 \2/' /proc/1/mountinfo | LC_ALL=C sort
     ip -o link | sed 's/^[0-9]*: \([^:@]*\)[@:].*/outer link \1/' | LC_ALL=C sort
-    inside find /sys/fs/cgroup/ -type d | LC_ALL=C sort
+    # podman forgets a pod's own group in hierarchies without a controller, with runc too.
+    inside find /sys/fs/cgroup/ -type d | grep -Ev '/(systemd|unified)/libpod_parent/[0-9a-f]{64}$' | LC_ALL=C sort
 }
 
 traces_equal() {
