@@ -60,6 +60,8 @@ int ctr_signal(const struct ctr_record *record, int sig);
 /* create, start and delete as functions: `run` is made of them. */
 struct ctr_create_options {
     const char *bundle, *pid_file, *console_socket;
+    int *terminal; /* where the terminal's master goes when there is no console socket; NULL: that is an error
+                    */
 };
 
 /* 1: created, *ret_pid (may be NULL) is the init, a child of the caller; 0: the bundle holds no unikernel,

@@ -84,11 +84,17 @@ static int open_console(struct work *w, struct rk_err *err)
         return rk_fail(err, -EINVAL, "--console-socket given, but process.terminal is false");
     if (!terminal)
         return 0;
-    if (!socket_path || !*socket_path)
+    bool to_socket = socket_path && *socket_path;
+    if (!to_socket && !w->options->terminal)
         return rk_fail(err, -EINVAL,
                        "cannot allocate tty without --console-socket: process.terminal is true");
     int r = box_console_open(&w->master, &w->slave, name, err);
-    return r < 0 ? r : box_console_send(socket_path, w->master, name, err);
+    if (r < 0)
+        return r;
+    if (to_socket)
+        return box_console_send(socket_path, w->master, name, err);
+    *w->options->terminal = rk_take_fd(&w->master);
+    return 0;
 }
 
 /* Clone the first process, and wait until it is in its cgroup and namespaces. */

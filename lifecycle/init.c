@@ -21,8 +21,6 @@
 #include "sandbox/confine.h"
 #include "sandbox/console.h"
 
-#define HIGH_FDS 512 /* where descriptors wait that the monitor must not get */
-
 /* What is left of struct ctr_init once this process has its descriptors to itself. */
 struct init {
     const struct ctr_init *args;
@@ -177,8 +175,9 @@ static void become_monitor(struct init *init, int conn, char *args, size_t len, 
     memcpy(fds, init->slots, count * sizeof fds[0]);
     memcpy(fds + count, taps, tap_count * sizeof fds[0]);
     /* These two end with exec; until then they keep out of the monitor's numbers. */
-    int monitor = fcntl(init->monitor, F_DUPFD_CLOEXEC, HIGH_FDS);
-    int talk = fcntl(conn, F_DUPFD_CLOEXEC, HIGH_FDS);
+    int above = CTR_SLOT_FIRST + (int)(count + tap_count);
+    int monitor = fcntl(init->monitor, F_DUPFD_CLOEXEC, above);
+    int talk = fcntl(conn, F_DUPFD_CLOEXEC, above);
     if (monitor < 0 || talk < 0) {
         rk_fail_errno(err, "move descriptors");
         return;

@@ -57,3 +57,25 @@ int box_console_adopt(int slave, struct rk_err *err)
             return rk_fail_errno(err, "attach the terminal");
     return 0;
 }
+
+void box_console_resize(int terminal, int like)
+{
+    struct winsize size;
+    if (ioctl(like, TIOCGWINSZ, &size) == 0)
+        ioctl(terminal, TIOCSWINSZ, &size);
+}
+
+int box_console_raw(int fd, struct termios *ret_saved)
+{
+    struct termios raw;
+    if (tcgetattr(fd, ret_saved) < 0)
+        return -errno;
+    raw = *ret_saved;
+    cfmakeraw(&raw);
+    return tcsetattr(fd, TCSANOW, &raw) < 0 ? -errno : 0;
+}
+
+void box_console_restore(int fd, const struct termios *saved)
+{
+    tcsetattr(fd, TCSANOW, saved);
+}

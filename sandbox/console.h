@@ -17,4 +17,14 @@ int box_console_send(const char *path, int master, const char *name, struct rk_e
  */
 int box_console_adopt(int slave, struct rk_err *err);
 
+struct termios;
+
+/* Give `terminal` the size of the terminal `like`; nothing when that is none. */
+void box_console_resize(int terminal, int like);
+
+/* Let every key typed on the terminal `fd` through as it is: *ret_saved is what box_console_restore needs.
+ * -ENOTTY when it is none. */
+int box_console_raw(int fd, struct termios *ret_saved);
+void box_console_restore(int fd, const struct termios *saved);
+
 #endif

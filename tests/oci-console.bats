@@ -8,7 +8,7 @@ load oci
 setup() {
     oci_setup
     DRIVER=$BUILD/unit/console_driver
-    mkfifo keys
+    mkfifo typed
     # Open for as long as the test runs, so that the driver's input does not end.
     exec 8<>keys
 }
@@ -25,7 +25,7 @@ terminal_bundle() {
 
 # An engine that waits for a terminal at the socket `console`, writes its name to `name` and what it shows to `screen`.
 engine() {
-    background "$DRIVER" console name <keys >screen 2>&1
+    background "$DRIVER" console name <typed >screen 2>&1
     engine=$job
     eventually 10 file_has screen listening
 }
@@ -132,6 +132,26 @@ arg[1]: two'
     run -1 create web --console-socket console
     said '--console-socket given, but process.terminal is false'
     no_traces
+}
+
+@test "run without a socket shows the terminal on its own standard output, and passes keys on" {
+    terminal_bundle hello one two
+    run -0 runuk run --bundle web web </dev/null
+    said $'arg[1]: two\r'
+    no_traces
+    # On a terminal of one's own, Ctrl-C is a key that the guest's terminal turns into a signal.
+    terminal_bundle time wait
+    mkfifo typed
+    background timeout 30 script -qec "$RUNUK --root $ROOT --settings $SETTINGS run --bundle web web" /dev/null <typed >screen 2>&1
+    exec 9>typed
+    eventually 10 file_has screen waiting
+    printf '\003' >&9
+    wait_job "$job"
+    exec 9>&-
+    ended 130
+    no_traces
+    run -1 runuk run --detach --bundle web web
+    said 'cannot allocate tty without --console-socket'
 }
 
 @test "a socket that nobody listens at is an error, and nothing is left" {
