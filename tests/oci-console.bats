@@ -8,7 +8,7 @@ load oci
 setup() {
     oci_setup
     DRIVER=$BUILD/unit/console_driver
-    mkfifo typed
+    mkfifo keys
     # Open for as long as the test runs, so that the driver's input does not end.
     exec 8<>keys
 }
@@ -25,7 +25,7 @@ terminal_bundle() {
 
 # An engine that waits for a terminal at the socket `console`, writes its name to `name` and what it shows to `screen`.
 engine() {
-    background "$DRIVER" console name <typed >screen 2>&1
+    background "$DRIVER" console name <keys >screen 2>&1
     engine=$job
     eventually 10 file_has screen listening
 }
@@ -141,13 +141,11 @@ arg[1]: two'
     no_traces
     # On a terminal of one's own, Ctrl-C is a key that the guest's terminal turns into a signal.
     terminal_bundle time wait
-    mkfifo typed
-    background timeout 30 script -qec "$RUNUK --root $ROOT --settings $SETTINGS run --bundle web web" /dev/null <typed >screen 2>&1
-    exec 9>typed
-    eventually 10 file_has screen waiting
-    printf '\003' >&9
+    background timeout 30 script -qec "$RUNUK --root $ROOT --settings $SETTINGS run --bundle web web" /dev/null \
+        <keys >screen 2>&1
+    shows waiting
+    printf '\003' >&8
     wait_job "$job"
-    exec 9>&-
     ended 130
     no_traces
     run -1 runuk run --detach --bundle web web
