@@ -4,6 +4,9 @@
 
 bats_require_minimum_version 1.5.0
 
+# shellcheck source=wait.bash
+source "$(dirname "${BASH_SOURCE[0]}")/wait.bash"
+
 TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 BUILD=${RUNUK_BUILD:-$TOP/build}
 OWN_CONTAINERD=$TOP/tests/own-containerd
@@ -108,27 +111,6 @@ guest_image() {
     guest_root "$root" "$3"
     image_import "$1" "$2" "$root" "$(jq -cn --arg entry "/$3" '{Entrypoint: [$entry]}')"
     rm -rf "$root"
-}
-
-# --- waiting --------------------------------------------------------------------------------------------------------------
-
-# eventually SECONDS COMMAND…: true as soon as the command is, false after that many seconds; its last output is printed.
-eventually() {
-    local end=$((SECONDS + $1)) output=''
-    shift
-    until output=$("$@" 2>&1); do
-        if ((SECONDS >= end)); then
-            echo "$output"
-            return 1
-        fi
-        sleep 0.05
-    done
-    echo "$output"
-}
-
-# fetch URL: the page, from the daemon's side, as soon as it comes within ten seconds.
-fetch() {
-    eventually 10 inside curl -fsS --max-time 5 "$1"
 }
 
 # --- what is left behind --------------------------------------------------------------------------------------------------

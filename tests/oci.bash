@@ -4,6 +4,9 @@
 
 bats_require_minimum_version 1.5.0
 
+# shellcheck source=wait.bash
+source "$(dirname "${BASH_SOURCE[0]}")/wait.bash"
+
 TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 BUILD=${RUNUK_BUILD:-$TOP/build}
 RUNUK=$BUILD/runuk
@@ -65,20 +68,6 @@ wait_job() {
     timeout 20 tail --pid="$1" -s 0.01 -f /dev/null || return
     status=0
     wait "$1" || status=$?
-}
-
-# eventually SECONDS COMMAND…: as soon as it succeeds; its last output and failure when it does not in time.
-eventually() {
-    local end=$((SECONDS + $1)) output
-    shift
-    until output=$("$@" 2>&1); do
-        if ((SECONDS >= end)); then
-            printf '%s\n' "$output"
-            return 1
-        fi
-        sleep 0.02
-    done
-    [[ -z $output ]] || printf '%s\n' "$output"
 }
 
 # --- bundles --------------------------------------------------------------------------------------------------------------
@@ -182,10 +171,6 @@ prints() {
 # field ID FILTER: of the container's state.
 field() {
     runuk state "$1" | jq -r "$2"
-}
-
-field_is() {
-    equal "$(field "$1" "$2")" "$3"
 }
 
 # is ID STATUS: now; becomes ID STATUS: soon.

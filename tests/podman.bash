@@ -4,6 +4,9 @@
 
 bats_require_minimum_version 1.5.0
 
+# shellcheck source=wait.bash
+source "$(dirname "${BASH_SOURCE[0]}")/wait.bash"
+
 TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 BUILD=${RUNUK_BUILD:-$TOP/build}
 SPACE=$TOP/tests/podman-space
@@ -76,37 +79,11 @@ guest_image() {
     build "$1" "$context"
 }
 
-# --- waiting --------------------------------------------------------------------------------------------------------------
-
-# eventually SECONDS COMMAND…: true as soon as the command is, false after that many seconds; its last output is printed.
-eventually() {
-    local end=$((SECONDS + $1)) output=''
-    shift
-    until output=$("$@" 2>&1); do
-        if ((SECONDS >= end)); then
-            echo "$output"
-            return 1
-        fi
-        sleep 0.05
-    done
-    echo "$output"
-}
-
-# fetch URL: the page, from podman's side, as soon as it comes within ten seconds.
-fetch() {
-    eventually 10 inside curl -fsS --max-time 5 "$1"
-}
+# --- what the engine says -------------------------------------------------------------------------------------------------
 
 # The value of a field of `podman inspect`.
 field() {
     podman inspect -f "$2" "$1"
-}
-
-field_is() {
-    local value
-    value=$(field "$1" "$2")
-    echo "$1: $2 is $value"
-    [[ $value == "$3" ]]
 }
 
 # The address of a container on its only network.
