@@ -36,7 +36,7 @@ MAINFLAGS   = $(CFLAGS) $(COMMON) -fPIE $(SANFLAGS)
 MAINLINK    = -pie $(SANFLAGS) $(shell $(PKG_CONFIG) --libs $(LIBS_USED))
 else
 MAINFLAGS   = $(CFLAGS) $(COMMON) -fPIE $(HARDEN)
-# Static: the dynamic loader and six libraries would cost more than a whole container start (docs/architecture.md).
+# Static: the dynamic loader and its libraries would cost more than a whole container start (docs/architecture.md).
 # libnl can look up host names, for which static linking draws a warning; runuk never does.
 QUIET_LD   := $(shell ld --help 2>/dev/null | grep -q -e --no-warnings && echo -Wl,--no-warnings)
 MAINLINK    = -static-pie -Wl,-z,relro,-z,now $(QUIET_LD) $(shell $(PKG_CONFIG) --static --libs $(LIBS_USED))
@@ -73,6 +73,7 @@ RUNUK_OBJS := \
 	lib/message.o \
 	lib/process.o \
 	lib/solo5.o \
+	lifecycle/call.o \
 	lifecycle/create.o \
 	lifecycle/delegate.o \
 	lifecycle/delete.o \

@@ -9,7 +9,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "config/flags.h"
 #include "lib/cleanup.h"
 #include "lib/err.h"
 #include "lib/fd.h"
@@ -140,57 +139,6 @@ int ctr_runc_output(char **ret_text, const struct ctr_call *call, char *const *a
     return r < 0 || status != 0 ? rk_fail(err, -ECHILD, "'%s %s' failed", runc, args[0]) : 0;
 }
 
-/* Flags of runc's verbs that take no value: all others do, unless written with '='. */
-static const char *const bool_flags[] = {
-    "tty",
-    "t",
-    "detach",
-    "d",
-    "no-new-privs",
-    "ignore-paused",
-    "all",
-    "a",
-    "force",
-    "f",
-    "stats",
-    "leave-running",
-    "tcp-established",
-    "ext-unix-sk",
-    "shell-job",
-    "lazy-pages",
-    "file-locks",
-    "pre-dump",
-    "auto-dedup",
-    "no-pivot",
-    "no-new-keyring",
-    "no-subreaper",
-    "keep",
-    "help",
-    "h",
-    "quiet",
-    "q",
-    "rootless",
-    "force-dump",
-};
-
-const char *ctr_first_positional(const struct ctr_call *call)
-{
-    for (int i = 1; i < call->argc; i++) {
-        const char *arg = call->argv[i];
-        if (strcmp(arg, "--") == 0)
-            return call->argv[i + 1];
-        if (arg[0] != '-' || arg[1] == '\0')
-            return arg;
-        const char *name = arg + (arg[1] == '-' ? 2 : 1);
-        bool takes_value = !strchr(name, '=');
-        for (size_t b = 0; b < RK_COUNT(bool_flags); b++)
-            if (strcmp(name, bool_flags[b]) == 0)
-                takes_value = false;
-        i += takes_value;
-    }
-    return NULL;
-}
-
 int ctr_other_verb(struct ctr_call *call, struct rk_err *err)
 {
     const char *id = ctr_first_positional(call);
@@ -198,40 +146,4 @@ int ctr_other_verb(struct ctr_call *call, struct rk_err *err)
         return ctr_delegate(call, err);
     return rk_fail(err, -ENOTSUP, "container '%s' is a unikernel: '%s' is not supported for it", id,
                    call->argv[0]);
-}
-
-int ctr_call_parse(struct ctr_call *call, const struct cfg_flag *flags, const char **positional, int min,
-                   int max, struct rk_err *err)
-{
-    for (int i = 1; i < call->argc; i++) {
-        if (strcmp(call->argv[i], "--help") == 0 || strcmp(call->argv[i], "-h") == 0) {
-            printf("Usage: runuk [global options] %s [options] %s\n\n", call->argv[0],
-                   max == 2   ? "ID [SIGNAL]"
-                   : max == 1 ? "ID"
-                              : "");
-            cfg_flags_help(flags);
-            return 1;
-        }
-    }
-    /* Of a copy: parsing moves arguments, and runc may yet have to get them as they came. */
-    rk_autofree char **argv = calloc((size_t)call->argc + 1, sizeof *argv);
-    if (!argv)
-        return rk_fail(err, -ENOMEM, "out of memory");
-    memcpy(argv, call->argv, (size_t)call->argc * sizeof *argv);
-    int index = 1;
-    int r = cfg_flags_parse(flags, call->argc, argv, &index, true, err);
-    if (r < 0)
-        return rk_wrap(err, "%s", call->argv[0]);
-    int count = 0;
-    while (argv[index + count])
-        count++;
-    if (count < min || count > max)
-        return rk_fail(err, -EINVAL, "%s: \"%s\" requires %s %d argument%s", "runuk", call->argv[0],
-                       min == max    ? "exactly"
-                       : count < min ? "a minimum of"
-                                     : "a maximum of",
-                       count < min ? min : max, (count < min ? min : max) == 1 ? "" : "s");
-    for (int i = 0; i < max; i++)
-        positional[i] = i < count ? argv[index + i] : NULL;
-    return 0;
 }
