@@ -58,6 +58,7 @@ RUNUK_OBJS := \
 	bundle/image.o \
 	bundle/spec.o \
 	bundle/spec_linux.o \
+	bundle/spec_process.o \
 	config/annotations.o \
 	config/flags.o \
 	config/global.o \
@@ -73,6 +74,7 @@ RUNUK_OBJS := \
 	lib/message.o \
 	lib/process.o \
 	lib/solo5.o \
+	lifecycle/apart.o \
 	lifecycle/call.o \
 	lifecycle/create.o \
 	lifecycle/delegate.o \
@@ -114,7 +116,11 @@ RUNUK_OBJS := \
 	sandbox/cgroup_v2.o \
 	sandbox/confine.o \
 	sandbox/console.o \
-	sandbox/namespaces.o
+	sandbox/label.o \
+	sandbox/namespaces.o \
+	sandbox/rlimits.o \
+	sandbox/sysctl.o \
+	sandbox/userns.o
 
 # --- our monitors: static-pie, libc and the libc-only part of lib ------------------------------------------------------------
 
@@ -176,7 +182,7 @@ FUZZ_DEPS_record := lifecycle/record.c lifecycle/record_net.c bundle/hooks.c lib
                     lib/process.c sandbox/cgroup.c sandbox/cgroup_devices.c sandbox/cgroup_freeze.c sandbox/cgroup_remove.c \
                     sandbox/cgroup_v1.c sandbox/cgroup_v2.c
 FUZZ_DEPS_solo5  := lib/solo5.c lib/err.c
-FUZZ_DEPS_spec   := bundle/hooks.c bundle/spec.c bundle/spec_linux.c lib/argv.c lib/err.c lib/fd.c lib/json.c
+FUZZ_DEPS_spec   := bundle/hooks.c bundle/spec.c bundle/spec_linux.c bundle/spec_process.c lib/argv.c lib/err.c lib/fd.c lib/json.c
 FUZZ_SECONDS     ?= 60
 
 UNIT_OBJS_bpf := \
@@ -200,6 +206,7 @@ UNIT_OBJS_files := \
 	bundle/hooks.o \
 	bundle/spec.o \
 	bundle/spec_linux.o \
+	bundle/spec_process.o \
 	lib/argv.o \
 	lib/err.o \
 	lib/fd.o \
@@ -276,6 +283,7 @@ UNIT_OBJS_spec := \
 	bundle/hooks.o \
 	bundle/spec.o \
 	bundle/spec_linux.o \
+	bundle/spec_process.o \
 	lib/argv.o \
 	lib/err.o \
 	lib/fd.o \

@@ -74,11 +74,21 @@ static int report(int r, const struct rk_err *err)
     return 1;
 }
 
-static int call_verb(const struct cfg_global *global, struct rk_err *err)
+/* How many descriptors from 3 on are open, without a gap: the caller's, as long as we have opened none. */
+static size_t count_inherited(void)
+{
+    int fd = STDERR_FILENO + 1;
+    while (fcntl(fd, F_GETFD) >= 0)
+        fd++;
+    return (size_t)(fd - STDERR_FILENO - 1);
+}
+
+static int call_verb(const struct cfg_global *global, size_t inherited, struct rk_err *err)
 {
     struct ctr_call call = {.global = global,
                             .argc = global->argc - global->verb,
                             .argv = global->argv + global->verb,
+                            .inherited = inherited,
                             .store = {.fd = -1}};
     const struct verb *verb = find_verb(call.argv[0]);
     int r = cfg_settings_load(&call.settings, global->settings, err);
@@ -109,6 +119,7 @@ int main(int argc, char **argv)
     size_t seed;
     if (!fill_standard_descriptors())
         return 1;
+    size_t inherited = count_inherited();
     signal(SIGPIPE, SIG_IGN);
     /* The kernel's random bytes for this process: jansson would read a device for its hash seed. */
     memcpy(&seed, (const void *)getauxval(AT_RANDOM), sizeof seed);
@@ -126,6 +137,6 @@ int main(int argc, char **argv)
     }
     r = rk_log_open(global.log, strcmp(global.log_format, "json") == 0, global.debug, &err);
     if (r >= 0)
-        r = call_verb(&global, &err);
+        r = call_verb(&global, inherited, &err);
     return report(r, &err);
 }

@@ -1,10 +1,12 @@
 /* Reads config.json into struct bnd_spec. */
 #include "bundle/spec.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <sched.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -31,35 +33,6 @@ static char *absolute_path(const char *base, const char *path)
     if (strcmp(path, ".") == 0)
         return strdup(base);
     return asprintf(&out, "%s/%s", base, path) < 0 ? NULL : out;
-}
-
-static int read_process(struct bnd_spec *spec, json_t *root, struct rk_err *err)
-{
-    json_t *process = NULL, *user = NULL;
-    int64_t uid = 0, gid = 0;
-    int r;
-    if ((r = rk_json_object(root, "", "process", &process, err)) < 0)
-        return r;
-    if (!process)
-        return rk_fail(err, -EINVAL, "process: missing");
-    if ((r = rk_json_bool(process, "process", "terminal", &spec->terminal, err)) < 0 ||
-        (r = rk_json_strings(process, "process", "args", &spec->args, err)) < 0 ||
-        (r = rk_json_strings(process, "process", "env", &spec->env, err)) < 0 ||
-        (r = rk_json_strdup(process, "process", "cwd", &spec->cwd, err)) < 0 ||
-        (r = rk_json_int(process, "process", "oomScoreAdj", &spec->oom_score_adj, err)) < 0 ||
-        (r = rk_json_object(process, "process", "user", &user, err)) < 0 ||
-        (r = rk_json_int(user, "process.user", "uid", &uid, err)) < 0 ||
-        (r = rk_json_int(user, "process.user", "gid", &gid, err)) < 0)
-        return r;
-    if (spec->args.n == 0)
-        return rk_fail(err, -EINVAL, "process.args: must not be empty");
-    if (uid < 0 || uid >= UINT32_MAX || gid < 0 || gid >= UINT32_MAX)
-        return rk_fail(err, -EINVAL, "process.user: uid or gid out of range");
-    spec->uid = (uid_t)uid;
-    spec->gid = (gid_t)gid;
-    if (!spec->cwd && !(spec->cwd = strdup("/")))
-        return out_of_memory(err);
-    return 0;
 }
 
 static int read_root(struct bnd_spec *spec, json_t *root, struct rk_err *err)
@@ -149,38 +122,79 @@ static int read_annotations(struct bnd_spec *spec, json_t *root, struct rk_err *
     return 0;
 }
 
-static int read_config(struct bnd_spec *spec, json_t *root, struct rk_err *err)
+/* What tells a unikernel from other programs. */
+static int read_entry(struct bnd_spec *spec, json_t *root, struct rk_err *err)
 {
     int r;
     if (!json_is_object(root))
         return rk_fail(err, -EINVAL, "expected an object");
-    if ((r = rk_json_strdup(root, "", "ociVersion", &spec->oci_version, err)) < 0 ||
-        (r = rk_json_strdup(root, "", "hostname", &spec->hostname, err)) < 0 ||
-        (r = read_root(spec, root, err)) < 0 || (r = read_process(spec, root, err)) < 0 ||
-        (r = read_mounts(spec, root, err)) < 0 || (r = bnd_spec_read_hooks(spec, root, err)) < 0 ||
-        (r = bnd_spec_read_linux(spec, root, err)) < 0 || (r = read_annotations(spec, root, err)) < 0)
+    if ((r = read_root(spec, root, err)) < 0 || (r = bnd_spec_read_entry(spec, root, err)) < 0)
         return r;
-    if (!spec->oci_version)
+    return read_mounts(spec, root, err);
+}
+
+/* SemVer 2.0.0, of which no more than the major version decides: 1 is the specification that this is written
+ * for. */
+static int check_version(const char *version, struct rk_err *err)
+{
+    unsigned parts[3];
+    int len = 0;
+    if (!version)
         return rk_fail(err, -EINVAL, "ociVersion: missing");
+    if (sscanf(version, "%3u.%3u.%3u%n", &parts[0], &parts[1], &parts[2], &len) != 3 || !isdigit(*version) ||
+        (version[len] && !strchr("-+", version[len])))
+        return rk_fail(err, -EINVAL, "ociVersion: \"%s\" is no version like \"1.0.2\"", version);
+    if (parts[0] != 1)
+        return rk_fail(err, -EINVAL, "ociVersion: \"%s\" is not supported: runuk knows version 1", version);
     return 0;
 }
 
-int bnd_spec_parse(struct bnd_spec **ret_spec, const char *bundle, const char *text, size_t len,
-                   struct rk_err *err)
+static int read_rest(struct bnd_spec *spec, json_t *root, struct rk_err *err)
 {
-    json_error_t where;
+    int r;
+    if ((r = rk_json_strdup(root, "", "ociVersion", &spec->oci_version, err)) < 0 ||
+        (r = check_version(spec->oci_version, err)) < 0 ||
+        (r = rk_json_strdup(root, "", "hostname", &spec->hostname, err)) < 0 ||
+        (r = rk_json_strdup(root, "", "domainname", &spec->domainname, err)) < 0 ||
+        (r = bnd_spec_read_process(spec, root, err)) < 0 || (r = bnd_spec_read_hooks(spec, root, err)) < 0 ||
+        (r = bnd_spec_read_linux(spec, root, err)) < 0)
+        return r;
+    return read_annotations(spec, root, err);
+}
+
+/* The text of a config.json; what is wrong beside the entry becomes the flaw. */
+static int parse(struct bnd_spec **ret_spec, const char *bundle, const char *text, size_t len,
+                 struct rk_err *err)
+{
     struct bnd_spec *spec = calloc(1, sizeof *spec);
     if (!spec || !(spec->bundle = strdup(bundle))) {
         free(spec);
         return out_of_memory(err);
     }
     spec->oom_score_adj = BND_UNSET;
-    rk_autojson json_t *json = json_loadb(text, len, 0, &where);
-    int r =
-        json ? read_config(spec, json, err) : rk_fail(err, -EINVAL, "line %d: %s", where.line, where.text);
+    bnd_resources_init(&spec->resources);
+    rk_autojson json_t *json = rk_json_load(text, len, err);
+    int r = json ? read_entry(spec, json, err) : -EINVAL;
     if (r < 0) {
         bnd_spec_free(spec);
         return r;
+    }
+    read_rest(spec, json, &spec->flaw);
+    *ret_spec = spec;
+    return 0;
+}
+
+int bnd_spec_parse(struct bnd_spec **ret_spec, const char *bundle, const char *text, size_t len,
+                   struct rk_err *err)
+{
+    struct bnd_spec *spec;
+    int r = parse(&spec, bundle, text, len, err);
+    if (r < 0)
+        return r;
+    if (spec->flaw.code < 0) {
+        *err = spec->flaw;
+        bnd_spec_free(spec);
+        return err->code;
     }
     *ret_spec = spec;
     return 0;
@@ -203,8 +217,12 @@ int bnd_spec_load(struct bnd_spec **ret_spec, const char *bundle, struct rk_err 
         errno = -r;
         return rk_fail_errno(err, "read '%s'", file);
     }
-    r = bnd_spec_parse(ret_spec, path, text, len, err);
-    return r < 0 ? rk_wrap(err, "'%s'", file) : 0;
+    r = parse(ret_spec, path, text, len, err);
+    if (r < 0)
+        return rk_wrap(err, "'%s'", file);
+    if ((*ret_spec)->flaw.code < 0)
+        rk_wrap(&(*ret_spec)->flaw, "'%s'", file);
+    return 0;
 }
 
 void bnd_spec_free(struct bnd_spec *spec)
@@ -217,7 +235,12 @@ void bnd_spec_free(struct bnd_spec *spec)
     rk_argv_fini(&spec->args);
     rk_argv_fini(&spec->env);
     free(spec->cwd);
+    free(spec->groups);
+    free(spec->rlimits);
+    free(spec->apparmor_profile);
+    free(spec->selinux_label);
     free(spec->hostname);
+    free(spec->domainname);
     for (size_t i = 0; i < spec->mount_count; i++) {
         free(spec->mounts[i].destination);
         free(spec->mounts[i].type);
@@ -227,6 +250,13 @@ void bnd_spec_free(struct bnd_spec *spec)
     for (size_t i = 0; i < spec->namespace_count; i++)
         free(spec->namespaces[i].path);
     free(spec->namespaces);
+    free(spec->uid_maps.v);
+    free(spec->gid_maps.v);
+    for (size_t i = 0; i < spec->sysctl_count; i++) {
+        free(spec->sysctls[i].key);
+        free(spec->sysctls[i].value);
+    }
+    free(spec->sysctls);
     bnd_hooks_fini(&spec->hooks);
     free(spec->cgroups_path);
     bnd_resources_fini(&spec->resources);

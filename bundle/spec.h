@@ -10,8 +10,7 @@
 #include <sys/types.h>
 
 #include "lib/argv.h"
-
-struct rk_err;
+#include "lib/err.h"
 
 #define BND_UNSET INT64_MIN /* a number that config.json does not give */
 
@@ -68,6 +67,26 @@ struct bnd_annotation {
     char *key, *value;
 };
 
+struct bnd_sysctl {
+    char *key, *value; /* "net.ipv4.ip_forward": dots between the parts */
+};
+
+struct bnd_rlimit {
+    int resource;     /* RLIMIT_… */
+    const char *name; /* the same as text */
+    uint64_t soft, hard;
+};
+
+/* Ids of a user namespace: `count` of them from `inside` are those from `outside` in the caller's. */
+struct bnd_id_map {
+    uint32_t inside, outside, count;
+};
+
+struct bnd_id_maps {
+    struct bnd_id_map *v;
+    size_t n;
+};
+
 struct bnd_spec {
     char *oci_version;
     char *bundle;    /* absolute */
@@ -78,22 +97,34 @@ struct bnd_spec {
     char *cwd;
     uid_t uid;
     gid_t gid;
-    char *hostname; /* NULL when not given */
+    gid_t *groups; /* process.user.additionalGids */
+    size_t group_count;
+    struct bnd_rlimit *rlimits;
+    size_t rlimit_count;
+    char *apparmor_profile, *selinux_label;       /* NULL when not given */
+    unsigned short console_rows, console_columns; /* 0 when not given */
+    char *hostname, *domainname;                  /* NULL when not given */
     struct bnd_mount *mounts;
     size_t mount_count;
     struct bnd_namespace *namespaces;
     size_t namespace_count;
+    struct bnd_id_maps uid_maps, gid_maps; /* of a new user namespace */
+    struct bnd_sysctl *sysctls;
+    size_t sysctl_count;
     struct bnd_hooks hooks;
     char *cgroups_path; /* NULL when not given */
     struct bnd_resources resources;
     struct bnd_annotation *annotations;
     size_t annotation_count;
     int64_t oom_score_adj; /* BND_UNSET when not given */
+    struct rk_err flaw;    /* code 0: none; see bnd_spec_load */
 };
 
 /* Read <bundle>/config.json. `bundle` may be relative. On success *ret_spec is the caller's, to be given back
- * with bnd_spec_free. Errors name the file and the key: -ENOENT without a config.json, -EINVAL for one that
- * is not valid. */
+ * with bnd_spec_free. Errors name the file and the key: -ENOENT without a config.json, -EINVAL for one in
+ * which the root, the process' arguments or the mounts are not valid: what tells a unikernel from other
+ * programs. What is wrong elsewhere is kept as the spec's flaw and is an error for a unikernel only: an
+ * ordinary container's runtime may know more of the specification than we do. */
 int bnd_spec_load(struct bnd_spec **ret_spec, const char *bundle, struct rk_err *err);
 
 /* The same from the text of a config.json; `bundle` is the absolute path that it is relative to. Errors name

@@ -1,12 +1,17 @@
-/* The parts of the config.json reader that have a file of their own: hooks, and the linux object. */
+/* The parts of the config.json reader that have a file of their own: the process, hooks, and the linux
+ * object. */
 #ifndef BND_SPEC_JSON_H
 #define BND_SPEC_JSON_H
 
 #include "bundle/spec.h"
 #include "lib/json.h"
 
-/* Fill spec->hooks from root.hooks; spec->namespaces, cgroups_path and resources from root.linux. Errors name
- * the key. */
+/* Fill args, env and cwd from root.process; and all else that is in it. Errors name the key. */
+int bnd_spec_read_entry(struct bnd_spec *spec, json_t *root, struct rk_err *err);
+int bnd_spec_read_process(struct bnd_spec *spec, json_t *root, struct rk_err *err);
+
+/* Fill spec->hooks from root.hooks; spec->namespaces, id maps, sysctls, cgroups_path and resources from
+ * root.linux. Errors name the key. */
 int bnd_spec_read_hooks(struct bnd_spec *spec, json_t *root, struct rk_err *err);
 int bnd_spec_read_linux(struct bnd_spec *spec, json_t *root, struct rk_err *err);
 

@@ -2,6 +2,7 @@
 #include "lib/json.h"
 
 #include <errno.h>
+#include <math.h>
 #include <string.h>
 
 #include "lib/err.h"
@@ -16,6 +17,30 @@ static json_t *lookup(json_t *json, const char *key)
 static int wrong(struct rk_err *err, const char *where, const char *key, const char *expected)
 {
     return rk_fail(err, -EINVAL, "%s%s%s: expected %s", where, *where ? "." : "", key, expected);
+}
+
+json_t *rk_json_load(const char *text, size_t len, struct rk_err *err)
+{
+    json_error_t where;
+    json_t *json = json_loadb(text, len, 0, &where);
+    if (!json && json_error_code(&where) == json_error_numeric_overflow)
+        json = json_loadb(text, len, JSON_DECODE_INT_AS_REAL, &where);
+    if (!json)
+        rk_fail(err, -EINVAL, "line %d: %s", where.line, where.text);
+    return json;
+}
+
+bool rk_json_number(const json_t *json, int64_t *ret)
+{
+    if (json_is_integer(json)) {
+        *ret = json_integer_value(json);
+        return true;
+    }
+    double d = json_real_value(json); /* 0 for what is none */
+    if (!json_is_real(json) || !(d >= -0x1p63) || trunc(d) != d)
+        return false;
+    *ret = d >= 0x1p63 ? INT64_MAX : (int64_t)d;
+    return true;
 }
 
 int rk_json_string(json_t *json, const char *where, const char *key, const char **ret, struct rk_err *err)
@@ -55,10 +80,7 @@ int rk_json_int(json_t *json, const char *where, const char *key, int64_t *ret, 
     json_t *v = lookup(json, key);
     if (!v)
         return 0;
-    if (!json_is_integer(v))
-        return wrong(err, where, key, "an integer");
-    *ret = json_integer_value(v);
-    return 0;
+    return rk_json_number(v, ret) ? 0 : wrong(err, where, key, "an integer");
 }
 
 int rk_json_object(json_t *json, const char *where, const char *key, json_t **ret, struct rk_err *err)

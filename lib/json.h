@@ -17,6 +17,14 @@ static inline void rk_json_decref_auto(json_t **json)
 
 #define rk_autojson __attribute__((cleanup(rk_json_decref_auto)))
 
+/* The value of a text, the caller's; NULL after an error, whose text names the line. Integers beyond 64 bits
+ * with sign, which engines write for "unlimited" (18446744073709551615), make all numbers of the text real
+ * ones, which rk_json_int and rk_json_number take as well. */
+json_t *rk_json_load(const char *text, size_t len, struct rk_err *err);
+
+/* An integer, or a real number that is one: true, with *ret filled; what is above INT64_MAX becomes that. */
+bool rk_json_number(const json_t *json, int64_t *ret);
+
 /* Each looks `key` up in the object `json` (NULL counts as empty). Absent or null: 0 is returned and *ret is
  * left as it is. A wrong type is -EINVAL, with a text that names `where` and the key. Strings and objects are
  * borrowed from `json`. */

@@ -14,6 +14,7 @@ struct ctr_call {
     struct ctr_store store;
     int argc; /* of the verb: argv[0] is its name */
     char **argv;
+    size_t inherited; /* descriptors from 3 on that the caller had open, without a gap */
 };
 
 /* A verb: returns the exit status of the process (0 or more), or a negative errno with a text that main
@@ -46,6 +47,10 @@ int ctr_delegate(const struct ctr_call *call, struct rk_err *err);
  * itself. */
 int ctr_find_runc(char **ret_path, const struct ctr_call *call, struct rk_err *err);
 
+/* Whether runc has something of that name under its own root, which is --root or the default that runc has
+ * for this user. */
+bool ctr_runc_has(const struct ctr_call *call, const char *id);
+
 /* Whether neither runuk nor runc can have a container of that id: then no runc needs to be asked. */
 bool ctr_known_nowhere(const struct ctr_call *call, const char *id);
 
@@ -60,6 +65,7 @@ int ctr_signal(const struct ctr_record *record, int sig);
 /* create, start and delete as functions: `run` is made of them. */
 struct ctr_create_options {
     const char *bundle, *pid_file, *console_socket;
+    int64_t preserve_fds;
     int *terminal; /* where the terminal's master goes when there is no console socket; NULL: that is an error
                     */
 };

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,7 +19,9 @@
 #include "lib/err.h"
 #include "lib/fd.h"
 #include "lib/json.h"
+#include "lib/log.h"
 #include "lib/message.h"
+#include "lifecycle/apart.h"
 #include "lifecycle/hooks.h"
 #include "lifecycle/plan.h"
 #include "sandbox/console.h"
@@ -34,8 +37,27 @@ struct work {
     int sync, sync_init; /* our end, and the first process' */
     int master, slave;   /* terminal */
     int pidfd;
+    size_t preserved; /* descriptors of the caller that the first process keeps */
     bool hooks_ran;
 };
+
+/* Descriptors of the caller that live as long as the guest, as with runc: those of socket activation
+ * (sd_listen_fds(3)), and --preserve-fds of them behind. A guest has no descriptors: it can't use them. */
+static int count_preserved(size_t *ret_count, const struct ctr_call *call,
+                           const struct ctr_create_options *options, struct rk_err *err)
+{
+    const char *fds = getenv("LISTEN_FDS"), *pid = getenv("LISTEN_PID");
+    long listening = fds && pid && strtol(pid, NULL, 10) == (long)getpid() ? strtol(fds, NULL, 10) : 0;
+    long count = (listening > 0 ? listening : 0) + (long)options->preserve_fds;
+    if (options->preserve_fds < 0 || count > CTR_PRESERVED_MAX)
+        return rk_fail(err, -EINVAL, "--preserve-fds %lld: expected 0 to %d descriptors",
+                       (long long)options->preserve_fds, CTR_PRESERVED_MAX);
+    if (count > (long)call->inherited)
+        return rk_fail(err, -EBADF, "--preserve-fds %lld: descriptor %zu is not open",
+                       (long long)options->preserve_fds, STDERR_FILENO + 1 + call->inherited);
+    *ret_count = (size_t)count;
+    return 0;
+}
 
 /* The listening socket in the state directory. Its path goes through /proc, since UNIX socket paths end at
  * 108 bytes. */
@@ -84,6 +106,7 @@ static int open_console(struct work *w, struct rk_err *err)
         return rk_fail(err, -EINVAL, "--console-socket given, but process.terminal is false");
     if (!terminal)
         return 0;
+    const struct bnd_spec *spec = w->plan->spec;
     bool to_socket = socket_path && *socket_path;
     if (!to_socket && !w->options->terminal)
         return rk_fail(err, -EINVAL,
@@ -91,6 +114,7 @@ static int open_console(struct work *w, struct rk_err *err)
     int r = box_console_open(&w->master, &w->slave, name, err);
     if (r < 0)
         return r;
+    box_console_set_size(w->master, spec->console_rows, spec->console_columns);
     if (to_socket)
         return box_console_send(socket_path, w->master, name, err);
     *w->options->terminal = rk_take_fd(&w->master);
@@ -101,23 +125,19 @@ static int open_console(struct work *w, struct rk_err *err)
 static int spawn(struct work *w, struct rk_err *err)
 {
     struct ctr_plan *plan = w->plan;
-    struct box_namespaces ns;
-    int pair[2];
-    int r = box_namespaces_open(&ns, plan->spec, err);
-    if (r < 0)
-        return r;
-    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0) {
-        box_namespaces_close(&ns);
+    int pair[2], r;
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
         return rk_fail_errno(err, "make a socket pair");
-    }
     w->sync = pair[0];
     w->sync_init = pair[1];
     struct ctr_init init = {.spec = plan->spec,
-                            .ns = &ns,
+                            .ns = &plan->ns,
                             .cgroup = &plan->record->cgroup,
                             .born_in_v2 = w->cgroup_fd >= 0,
+                            .ids = &plan->ids,
                             .uid = plan->uid,
                             .gid = plan->gid,
+                            .preserved = w->preserved,
                             .sync = w->sync_init,
                             .gate = w->gate,
                             .monitor = plan->monitor_fd,
@@ -125,15 +145,15 @@ static int spawn(struct work *w, struct rk_err *err)
                             .slave = w->slave,
                             .slot_count = plan->slot_count};
     memcpy(init.slots, plan->slots, plan->slot_count * sizeof init.slots[0]);
-    pid_t pid = box_clone(&ns, w->cgroup_fd, &w->pidfd, err);
+    pid_t pid = box_clone(&plan->ns, w->cgroup_fd, &w->pidfd, err);
     if (pid < 0 &&
         init.born_in_v2) { /* before Linux 5.7, or a cgroup that refuses: it joins like any other */
         init.born_in_v2 = false;
-        pid = box_clone(&ns, -1, &w->pidfd, err);
+        pid = box_clone(&plan->ns, -1, &w->pidfd, err);
     }
     if (pid == 0)
         ctr_init_main(&init);
-    box_namespaces_close(&ns);
+    box_namespaces_close(&plan->ns);
     rk_close(&w->sync_init);
     if (pid < 0)
         return (int)pid;
@@ -142,6 +162,9 @@ static int spawn(struct work *w, struct rk_err *err)
         errno = -r;
         return rk_fail_errno(err, "look at process %d", (int)pid);
     }
+    if ((plan->ns.make & CLONE_NEWUSER) &&
+        ((r = box_userns_map(pid, plan->spec, err)) < 0 || (r = tell(w->sync, CTR_MSG_MAPPED, "", err)) < 0))
+        return r;
     return expect(w->sync, CTR_MSG_READY, err);
 }
 
@@ -152,7 +175,13 @@ static int set_oom_score(const struct bnd_spec *spec, pid_t pid, struct rk_err *
         return 0;
     snprintf(path, sizeof path, "/proc/%d/oom_score_adj", (int)pid);
     rk_autoclose int fd = open(path, O_WRONLY | O_CLOEXEC);
-    if (fd < 0 || dprintf(fd, "%lld", (long long)spec->oom_score_adj) < 0)
+    int r = fd < 0 ? -1 : dprintf(fd, "%lld", (long long)spec->oom_score_adj);
+    if (r < 0 && errno == EACCES && ctr_apart_needed()) {
+        rk_log(RK_LOG_WARN, "process.oomScoreAdj: %lld is not for this user to set",
+               (long long)spec->oom_score_adj);
+        return 0;
+    }
+    if (r < 0)
         return rk_fail_errno(err, "set process.oomScoreAdj to %lld", (long long)spec->oom_score_adj);
     return 0;
 }
@@ -200,6 +229,36 @@ static int save_cgroup(void *data, const struct box_cgroup *cgroup, struct rk_er
     return ctr_store_save(w->dir, &record, err);
 }
 
+static bool is_given(int64_t limit)
+{
+    return limit != BND_UNSET && limit > 0;
+}
+
+static bool wants_limits(const struct bnd_resources *r)
+{
+    return is_given(r->memory_limit) || is_given(r->memory_reservation) || is_given(r->memory_swap) ||
+           is_given(r->cpu_shares) || is_given(r->cpu_quota) || is_given(r->pids_limit) ||
+           is_given(r->blkio_weight) || (r->cpus && *r->cpus) || (r->mems && *r->mems);
+}
+
+/* An ordinary user has a cgroup where one was delegated, and else does without, as long as nothing is to be
+ * limited. */
+static int make_cgroup(struct work *w, struct rk_err *err)
+{
+    struct ctr_record *record = w->plan->record;
+    const struct bnd_spec *spec = w->plan->spec;
+    int r = box_cgroup_create(&record->cgroup, spec->cgroups_path, record->id, &spec->resources, save_cgroup,
+                              w, err);
+    bool denied = r == -EACCES || r == -EPERM || r == -EROFS;
+    if (!denied || !ctr_apart_needed())
+        return r;
+    if (wants_limits(&spec->resources))
+        return rk_wrap(err, "linux.resources: limits need a cgroup that this user may write");
+    rk_log(RK_LOG_WARN, "%s: the container gets no cgroup", err->text);
+    *err = (struct rk_err){.code = 0};
+    return 0;
+}
+
 /* Whether create runs any. */
 static bool has_hooks(const struct bnd_hooks *hooks)
 {
@@ -212,9 +271,7 @@ static int make_container(struct work *w, struct rk_err *err)
     const struct bnd_spec *spec = w->plan->spec;
     int r;
     record->status = CTR_CREATING;
-    if ((r = open_console(w, err)) < 0 ||
-        (r = box_cgroup_create(&record->cgroup, spec->cgroups_path, record->id, &spec->resources, save_cgroup,
-                               w, err)) < 0)
+    if ((r = open_console(w, err)) < 0 || (r = make_cgroup(w, err)) < 0)
         return r;
     w->cgroup_fd = box_cgroup_open_v2(&record->cgroup);
     if ((r = w->gate = open_gate(w->dir, err)) < 0 || (r = spawn(w, err)) < 0 ||
@@ -261,13 +318,9 @@ static void undo(struct work *w, struct rk_err *err)
  * directory. */
 static int check_runc_id(const struct ctr_call *call, const char *id, struct rk_err *err)
 {
-    char path[PATH_MAX];
-    if (call->global->root)
+    if (call->global->root || !ctr_runc_has(call, id))
         return 0;
-    snprintf(path, sizeof path, "/run/runc/%s", id);
-    if (access(path, F_OK) == 0)
-        return rk_fail(err, -EEXIST, "container with given ID already exists: '%s'", id);
-    return 0;
+    return rk_fail(err, -EEXIST, "container with given ID already exists: '%s'", id);
 }
 
 int ctr_create(struct ctr_call *call, const char *id, const struct ctr_create_options *options,
@@ -290,8 +343,8 @@ int ctr_create(struct ctr_call *call, const char *id, const struct ctr_create_op
                      .slave = -1,
                      .pidfd = -1,
                      .cgroup_fd = -1};
-    if ((r = ctr_id_check(id, err)) == 0 && (r = check_runc_id(call, id, err)) == 0 &&
-        (r = ctr_store_add(&w.dir, &call->store, id, err)) == 0) {
+    if ((r = ctr_id_check(id, err)) == 0 && (r = count_preserved(&w.preserved, call, options, err)) == 0 &&
+        (r = check_runc_id(call, id, err)) == 0 && (r = ctr_store_add(&w.dir, &call->store, id, err)) == 0) {
         r = make_container(&w, err);
         if (r < 0)
             undo(&w, err);
@@ -315,7 +368,8 @@ int ctr_create_verb(struct ctr_call *call, struct rk_err *err)
         {"console-socket", 0, CFG_STRING, &options.console_socket, "UNIX socket that receives the terminal"},
         {"no-pivot", 0, CFG_BOOL, NULL, "accepted for runc's sake: a guest never sees the rootfs"},
         {"no-new-keyring", 0, CFG_BOOL, NULL, "accepted for runc's sake: a guest has no keyring"},
-        {"preserve-fds", 0, CFG_INT, NULL, "accepted for runc's sake: a guest has no descriptors"},
+        {"preserve-fds", 0, CFG_INT, &options.preserve_fds,
+         "so many descriptors from 3 on stay open as long as the guest lives"},
         {NULL, 0, CFG_BOOL, NULL, NULL},
     };
     int r = ctr_call_parse(call, flags, &id, 1, 1, err);

@@ -14,6 +14,7 @@
 #include "lib/fd.h"
 #include "lib/log.h"
 #include "lifecycle/call.h"
+#include "sandbox/userns.h"
 
 #define USUAL_DIRECTORIES "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 #define MARK              "RUNUK_DELEGATED" /* environment: how many runuks this call has come through */
@@ -86,19 +87,28 @@ int ctr_delegate(const struct ctr_call *call, struct rk_err *err)
     return rk_fail_errno(err, "execute '%s'", runc);
 }
 
-bool ctr_known_nowhere(const struct ctr_call *call, const char *id)
+bool ctr_runc_has(const struct ctr_call *call, const char *id)
 {
     char path[PATH_MAX];
+    struct stat st;
+    const char *dir = getenv("XDG_RUNTIME_DIR");
+    bool rootless = dir && *dir && (geteuid() != 0 || !box_userns_is_initial());
+    if (call->global->root)
+        snprintf(path, sizeof path, "%s/%s", call->global->root, id);
+    else
+        snprintf(path, sizeof path, "%s/runc/%s", rootless ? dir : "/run", id);
+    return lstat(path, &st) == 0 || errno != ENOENT;
+}
+
+bool ctr_known_nowhere(const struct ctr_call *call, const char *id)
+{
     struct stat st;
     if (ctr_id_check(id, NULL) < 0)
         return false; /* runc's to judge */
     if (call->store.fd >= 0 &&
         (fstatat(call->store.fd, id, &st, AT_SYMLINK_NOFOLLOW) == 0 || errno != ENOENT))
         return false;
-    if (call->global->root)
-        return true;
-    snprintf(path, sizeof path, "/run/runc/%s", id);
-    return geteuid() == 0 && lstat(path, &st) < 0 && errno == ENOENT;
+    return call->global->root || !ctr_runc_has(call, id);
 }
 
 int ctr_runc_output(char **ret_text, const struct ctr_call *call, char *const *args, struct rk_err *err)

@@ -33,7 +33,6 @@ static int read_command(struct rk_argv *ret_args, bool *ret_tty, const struct op
 {
     rk_autofree char *text = NULL;
     size_t len;
-    json_error_t where;
     int r = 0;
     *ret_tty = o->tty;
     for (; !o->process && *rest && r == 0; rest++)
@@ -44,9 +43,9 @@ static int read_command(struct rk_argv *ret_args, bool *ret_tty, const struct op
         errno = -r;
         return rk_fail_errno(err, "read process '%s'", o->process);
     }
-    rk_autojson json_t *json = json_loadb(text, len, 0, &where);
+    rk_autojson json_t *json = rk_json_load(text, len, err);
     if (!json)
-        return rk_fail(err, -EINVAL, "process '%s', line %d: %s", o->process, where.line, where.text);
+        return rk_wrap(err, "process '%s'", o->process);
     r = rk_json_bool(json, "process", "terminal", ret_tty, err);
     return r < 0 ? r : rk_json_strings(json, "process", "args", ret_args, err);
 }

@@ -20,12 +20,16 @@
 #include "lifecycle/hooks.h"
 #include "sandbox/confine.h"
 #include "sandbox/console.h"
+#include "sandbox/process.h"
+#include "sandbox/userns.h"
 
 /* What is left of struct ctr_init once this process has its descriptors to itself. */
 struct init {
     const struct ctr_init *args;
-    int sync, gate, monitor, root;
+    int sync, gate, monitor, root, label;
     int slots[CTR_SLOTS_MAX];
+    int preserved[CTR_PRESERVED_MAX];
+    bool groups_fixed;
 };
 
 /* Tell the other side, and end. */
@@ -50,9 +54,11 @@ static void send_letter(int sock, enum ctr_message letter)
 static int keep_descriptors(struct init *init, struct rk_err *err)
 {
     const struct ctr_init *a = init->args;
-    int fds[CTR_SLOTS_MAX + 4] = {a->sync, a->gate, a->monitor, a->root};
-    size_t n = 4 + a->slot_count;
+    int fds[CTR_SLOTS_MAX + CTR_PRESERVED_MAX + 4] = {a->sync, a->gate, a->monitor, a->root};
+    size_t n = 4 + a->slot_count + a->preserved;
     memcpy(fds + 4, a->slots, a->slot_count * sizeof fds[0]);
+    for (size_t i = 0; i < a->preserved; i++)
+        fds[4 + a->slot_count + i] = STDERR_FILENO + 1 + (int)i;
     int r = box_fds_arrange(fds, n, CTR_SLOT_FIRST, err);
     if (r < 0)
         return r;
@@ -64,6 +70,8 @@ static int keep_descriptors(struct init *init, struct rk_err *err)
     init->root = CTR_SLOT_FIRST + 3;
     for (size_t i = 0; i < a->slot_count; i++)
         init->slots[i] = CTR_SLOT_FIRST + 4 + (int)i;
+    for (size_t i = 0; i < a->preserved; i++)
+        init->preserved[i] = CTR_SLOT_FIRST + 4 + (int)(a->slot_count + i);
     for (size_t i = 0; i < n; i++)
         fcntl(CTR_SLOT_FIRST + (int)i, F_SETFD, FD_CLOEXEC); /* hooks get none of them */
     return 0;
@@ -95,27 +103,6 @@ static void reset_signals(void)
         signal(ending[i], end_by_signal);
 }
 
-/* Cgroup, namespaces, session, terminal, host name. */
-static int set_up(struct init *init, struct rk_err *err)
-{
-    const struct ctr_init *a = init->args;
-    int r;
-    reset_signals();
-    if ((r = box_cgroup_join_self(a->cgroup, a->born_in_v2, err)) < 0 ||
-        (r = box_namespaces_join(a->ns, err)) < 0)
-        return r;
-    if (setsid() < 0)
-        return rk_fail_errno(err, "start a session");
-    if (a->slave >= 0 && (r = box_console_adopt(a->slave, err)) < 0)
-        return r;
-    if ((r = keep_descriptors(init, err)) < 0)
-        return r;
-    if ((a->ns->make & CLONE_NEWUTS) && a->spec->hostname &&
-        sethostname(a->spec->hostname, strlen(a->spec->hostname)) < 0)
-        return rk_fail_errno(err, "set host name '%s'", a->spec->hostname);
-    return box_mounts_private(err);
-}
-
 /* Wait for create's next message, which must be `letter`; its payload (with a NUL) is heap memory. Ends when
  * create is gone. */
 static char *await_create(int sync, enum ctr_message letter)
@@ -126,6 +113,51 @@ static char *await_create(int sync, enum ctr_message letter)
         _exit(1);
     msg[n] = '\0';
     return msg;
+}
+
+/* The names of the UTS namespace, when it is ours. */
+static int set_names(const struct init *init, struct rk_err *err)
+{
+    const struct bnd_spec *spec = init->args->spec;
+    if (!(init->args->ns->make & CLONE_NEWUTS))
+        return 0;
+    if (spec->hostname && sethostname(spec->hostname, strlen(spec->hostname)) < 0)
+        return rk_fail_errno(err, "set host name '%s'", spec->hostname);
+    if (spec->domainname && setdomainname(spec->domainname, strlen(spec->domainname)) < 0)
+        return rk_fail_errno(err, "set domain name '%s'", spec->domainname);
+    return 0;
+}
+
+/* In a user namespace this process is nobody until it takes an id of it. The cgroup was joined by then: that
+ * is the host's business. */
+static int take_identity(struct init *init, struct rk_err *err)
+{
+    const struct ctr_init *a = init->args;
+    if (a->ns->make & CLONE_NEWUSER)
+        free(await_create(init->sync, CTR_MSG_MAPPED));
+    if (!a->ids->whole)
+        init->groups_fixed = box_groups_fixed();
+    return a->ids->inherited ? 0 : box_userns_become_root(a->ids, err);
+}
+
+/* Cgroup, namespaces, session, terminal, host name. */
+static int set_up(struct init *init, struct rk_err *err)
+{
+    const struct ctr_init *a = init->args;
+    int r;
+    reset_signals();
+    if ((r = box_cgroup_join_self(a->cgroup, a->born_in_v2, err)) < 0 || (r = take_identity(init, err)) < 0 ||
+        (r = box_namespaces_join(a->ns, err)) < 0)
+        return r;
+    if (setsid() < 0)
+        return rk_fail_errno(err, "start a session");
+    if (a->slave >= 0 && (r = box_console_adopt(a->slave, err)) < 0)
+        return r;
+    if ((r = keep_descriptors(init, err)) < 0)
+        return r;
+    if ((r = set_names(init, err)) < 0)
+        return r;
+    return box_mounts_private(err);
 }
 
 /* The part that create sees. */
@@ -139,6 +171,9 @@ static void before_gate(struct init *init)
         rk_fail_errno(&err, "make a cgroup namespace");
         give_up(init->sync, &err);
     }
+    /* Engines attach the network in the hooks that create has run. */
+    if (box_sysctls_write(spec, &err) < 0)
+        give_up(init->sync, &err);
     const struct ctr_hook_place place = {.kind = "createContainer", .cwd = spec->bundle, .root_fd = -1};
     if (ctr_hooks_run(&spec->hooks.create_container, &place, hooks + 1, &err) < 0)
         give_up(init->sync, &err);
@@ -150,12 +185,27 @@ static void before_gate(struct init *init)
 }
 
 /* What nobody waits for: it is done while create ends and start begins. A failure is told to start. */
-static int behind_gate(const struct init *init, struct rk_err *err)
+static int behind_gate(struct init *init, struct rk_err *err)
 {
     int r = 0;
     if (init->args->ns->make & CLONE_NEWNET)
         r = raise_loopback(err);
+    if (r == 0)
+        r = box_label_open(&init->label, init->args->spec, err);
     return r < 0 ? r : box_root_empty(err);
+}
+
+/* What the specification says of the process, and then what we say: the last steps before exec. */
+static int confine(const struct init *init, unsigned files, struct rk_err *err)
+{
+    const struct ctr_init *a = init->args;
+    struct box_identity who = {.uid = a->uid, .gid = a->gid, .groups_fixed = init->groups_fixed};
+    if (a->spec->uid != 0) { /* root's groups go with root */
+        who.groups = a->spec->groups;
+        who.group_count = a->spec->group_count;
+    }
+    int r = box_rlimits_set(a->spec, err);
+    return r < 0 ? r : box_drop_privileges(&who, files, err);
 }
 
 /* Become the monitor: argv is the message's payload. */
@@ -163,27 +213,29 @@ static void become_monitor(struct init *init, int conn, char *args, size_t len, 
                            size_t tap_count, struct rk_err *err)
 {
     char *argv[1024], *envp[] = {NULL};
-    size_t argc = 0, count = init->args->slot_count;
+    size_t argc = 0, slots = init->args->slot_count, kept = init->args->preserved;
+    size_t count = slots + tap_count + kept;
     int fds[CTR_SLOTS_MAX];
     for (char *p = args; p < args + len && argc < RK_COUNT(argv) - 1; p += strlen(p) + 1)
         argv[argc++] = p;
     argv[argc] = NULL;
-    if (argc == 0 || argc == RK_COUNT(argv) - 1 || count + tap_count > CTR_SLOTS_MAX) {
+    if (argc == 0 || argc == RK_COUNT(argv) - 1 || count > CTR_SLOTS_MAX) {
         rk_fail(err, -E2BIG, "more than %zu arguments or %d descriptors", RK_COUNT(argv) - 2, CTR_SLOTS_MAX);
         return;
     }
-    memcpy(fds, init->slots, count * sizeof fds[0]);
-    memcpy(fds + count, taps, tap_count * sizeof fds[0]);
+    memcpy(fds, init->slots, slots * sizeof fds[0]);
+    memcpy(fds + slots, taps, tap_count * sizeof fds[0]);
+    memcpy(fds + slots + tap_count, init->preserved, kept * sizeof fds[0]);
     /* These two end with exec; until then they keep out of the monitor's numbers. */
-    int above = CTR_SLOT_FIRST + (int)(count + tap_count);
+    int above = CTR_SLOT_FIRST + (int)count;
     int monitor = fcntl(init->monitor, F_DUPFD_CLOEXEC, above);
     int talk = fcntl(conn, F_DUPFD_CLOEXEC, above);
     if (monitor < 0 || talk < 0) {
         rk_fail_errno(err, "move descriptors");
         return;
     }
-    if (box_fds_arrange(fds, count + tap_count, CTR_SLOT_FIRST, err) < 0 ||
-        box_drop_privileges(init->args->uid, init->args->gid, (unsigned)(count + tap_count) + 16, err) < 0)
+    if (box_label_set(init->label, init->args->spec, err) < 0 ||
+        box_fds_arrange(fds, count, CTR_SLOT_FIRST, err) < 0 || confine(init, (unsigned)count + 16, err) < 0)
         give_up(talk, err);
     /* A signal that comes before the monitor has its handlers would be lost: process 1 ignores what it does
      * not handle. The monitor unblocks them. */
@@ -231,7 +283,7 @@ static void serve_start(struct init *init, int conn, char *msg, const struct rk_
 
 _Noreturn void ctr_init_main(const struct ctr_init *args)
 {
-    struct init init = {.args = args, .sync = args->sync};
+    struct init init = {.args = args, .sync = args->sync, .label = -1};
     struct rk_err err = {0};
     if (set_up(&init, &err) < 0)
         give_up(init.sync, &err);

@@ -5,18 +5,21 @@
 #include "bundle/spec.h"
 #include "sandbox/cgroup.h"
 #include "sandbox/namespaces.h"
+#include "sandbox/userns.h"
 
 #define CTR_SLOT_FIRST                                                                                       \
     3 /* the monitor's descriptors start here: image, then /dev/kvm where needed, disks, taps */
-#define CTR_SLOTS_MAX 128
+#define CTR_SLOTS_MAX     120
+#define CTR_PRESERVED_MAX 32 /* descriptors of the caller that are kept open */
 
 /* Messages between create or start (left) and the first process (right); a message is its letter, then the
  * payload. */
 enum ctr_message {
-    CTR_MSG_READY = 'R', /* ←  namespaces are as they should be */
-    CTR_MSG_HOOKS = 'H', /* →  state JSON: run the createContainer, later the startContainer hooks */
-    CTR_MSG_DONE = 'D',  /* ←  they ran */
-    CTR_MSG_GATE = 'G',  /* →  create is over: wait at the gate */
+    CTR_MSG_MAPPED = 'M', /* →  the new user namespace has its ids; sent only when there is one */
+    CTR_MSG_READY = 'R',  /* ←  namespaces are as they should be */
+    CTR_MSG_HOOKS = 'H',  /* →  state JSON: run the createContainer, later the startContainer hooks */
+    CTR_MSG_DONE = 'D',   /* ←  they ran */
+    CTR_MSG_GATE = 'G',   /* →  create is over: wait at the gate */
     CTR_MSG_EXEC = 'X',  /* →  argv, each string with its NUL, and the taps: become the monitor; answered by
                             the stream's end */
     CTR_MSG_ERROR = 'E', /* ←  text: it failed, and this process ends */
@@ -28,13 +31,15 @@ struct ctr_init {
     const struct box_namespaces *ns;
     const struct box_cgroup *cgroup;
     bool born_in_v2; /* cloned into its cgroup v2 directory */
+    const struct box_ids *ids;
     uid_t uid;
     gid_t gid;
-    int sync;    /* SOCK_SEQPACKET, the other end is create's */
-    int gate;    /* listening SOCK_SEQPACKET socket */
-    int monitor; /* the monitor's binary */
-    int root;    /* rootfs, O_PATH */
-    int slave;   /* terminal; -1: none */
+    size_t preserved; /* descriptors from 3 on that stay open until the guest ends */
+    int sync;         /* SOCK_SEQPACKET, the other end is create's */
+    int gate;         /* listening SOCK_SEQPACKET socket */
+    int monitor;      /* the monitor's binary */
+    int root;         /* rootfs, O_PATH */
+    int slave;        /* terminal; -1: none */
     int slots[CTR_SLOTS_MAX];
     size_t slot_count;
 };

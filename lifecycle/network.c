@@ -13,6 +13,7 @@
 #include "lib/cleanup.h"
 #include "lib/err.h"
 #include "lib/fd.h"
+#include "lifecycle/apart.h"
 #include "lifecycle/record_net.h"
 #include "sandbox/namespaces.h"
 
@@ -22,13 +23,13 @@ struct visit {
     struct net_session *session;
 };
 
-/* Leave the namespace. Staying in it would run hooks on the wrong network: not coming back ends the program.
- */
+/* Leave the namespace. Staying in it would run hooks on the wrong network: not coming back ends the program,
+ * but for a process that is there for this only. */
 static void leave(struct visit *v)
 {
     net_session_close(v->session);
     v->session = NULL;
-    if (v->own >= 0 && setns(v->own, CLONE_NEWNET) < 0)
+    if (v->own >= 0 && setns(v->own, CLONE_NEWNET) < 0 && !ctr_apart_needed())
         abort();
     rk_close(&v->own);
     rk_close(&v->there);
@@ -147,8 +148,8 @@ static int wire_all(struct ctr_network *network, struct ctr_record *record, stru
         w->wire.fd = -1;
         if (link && ctr_link_copy(&w->link, link) < 0)
             return rk_fail(err, -ENOMEM, "out of memory");
-        int r =
-            net_wire_make(&w->wire, session, link ? record->network_mode : "none", link, record->uid, err);
+        int r = net_wire_make(&w->wire, session, link ? record->network_mode : "none", link,
+                              record->tap_owner, err);
         if (r < 0) {
             free(w->link.addrs);
             free(w->link.routes);
@@ -212,6 +213,11 @@ static int make_inside(struct ctr_network *network, struct ctr_record *record, s
     return r;
 }
 
+bool ctr_network_needed(const struct ctr_record *record, bool describe)
+{
+    return describe || net_device_count(record) > 0;
+}
+
 int ctr_network_make(struct ctr_network *ret_network, struct ctr_record *record, bool describe,
                      struct rk_err *err)
 {
@@ -220,7 +226,7 @@ int ctr_network_make(struct ctr_network *ret_network, struct ctr_record *record,
     char path[64];
     size_t devices = net_device_count(record);
     *ret_network = network;
-    if (devices == 0 && !describe)
+    if (!ctr_network_needed(record, describe))
         return 0;
     snprintf(path, sizeof path, "/proc/%d/ns/net", (int)record->process.pid);
     int r = enter(&visit, path, err);
@@ -247,20 +253,32 @@ int ctr_network_keep(const struct ctr_record *record, struct rk_err *err)
     return r;
 }
 
-int ctr_network_undo(const struct ctr_record *record, const char *netns, struct rk_err *err)
+struct undoing {
+    const struct ctr_record *record;
+    const char *netns;
+};
+
+static int undo(void *data, struct rk_err *err)
 {
+    const struct undoing *u = data;
     struct visit visit;
-    if (net_device_count(record) == 0 || access(netns, F_OK) < 0)
-        return 0;
-    int r = enter(&visit, netns, err);
+    int r = enter(&visit, u->netns, err);
     if (r < 0) /* where nobody can go, nothing was made */
-        return record->wire_count > 0 ? r : 0;
-    if (record->wire_count > 0)
-        r = undo_in(record, visit.session, err);
+        return u->record->wire_count > 0 ? r : 0;
+    if (u->record->wire_count > 0)
+        r = undo_in(u->record, visit.session, err);
     else if (!rk_same_file(visit.own, visit.there)) /* never on the host's own links */
         r = net_wire_sweep(visit.session, err);
     leave(&visit);
     return r;
+}
+
+int ctr_network_undo(const struct ctr_record *record, const char *netns, struct rk_err *err)
+{
+    struct undoing u = {record, netns};
+    if (net_device_count(record) == 0 || access(netns, F_OK) < 0)
+        return 0;
+    return ctr_apart_needed() ? ctr_apart(record, undo, &u, err) : undo(&u, err);
 }
 
 void ctr_network_fini(struct ctr_network *network)

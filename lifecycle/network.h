@@ -12,6 +12,9 @@ struct ctr_network {
     size_t net_count;
 };
 
+/* Whether start has to look into the network namespace at all. */
+bool ctr_network_needed(const struct ctr_record *record, bool describe);
+
 /* In the network namespace of the container's process: look at the links, make one tap for every network
  * device of the manifest (record->wires, with open descriptors), wired to the link of the same name or else
  * to the next free one, and describe all. Without a network device no tap is made, and without `describe` the
@@ -24,7 +27,9 @@ int ctr_network_make(struct ctr_network *ret_network, struct ctr_record *record,
 int ctr_network_keep(const struct ctr_record *record, struct rk_err *err);
 
 /* Undo record->wires in the namespace at `netns` (a path), or when there is none what a start may have left
- * that was killed before it could note any. A namespace that is gone took them along. */
+ * that was killed before it could note any. A namespace that is gone took them along. A caller without
+ * privileges (ctr_apart_needed) does this in a process apart; ctr_network_make leaves that to its caller, and
+ * then may not come back. */
 int ctr_network_undo(const struct ctr_record *record, const char *netns, struct rk_err *err);
 
 void ctr_network_fini(struct ctr_network *network);

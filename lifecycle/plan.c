@@ -14,6 +14,7 @@
 #include "config/annotations.h"
 #include "lib/cleanup.h"
 #include "lib/err.h"
+#include "sandbox/process.h"
 
 static int out_of_memory(struct rk_err *err)
 {
@@ -121,6 +122,35 @@ static int choose_network_mode(struct ctr_record *r, const struct bnd_spec *spec
     return r->network_mode ? 0 : out_of_memory(err);
 }
 
+/* Whom the monitor runs as: the container's user, else the settings', and where a user namespace does not
+ * have that one, its root, who is nobody outside. */
+static int choose_identity(struct ctr_plan *plan, const struct cfg_settings *settings, struct rk_err *err)
+{
+    const struct bnd_spec *spec = plan->spec;
+    uint32_t uid = spec->uid ? spec->uid : (uint32_t)settings->uid;
+    uint32_t gid = spec->gid ? spec->gid : (uint32_t)settings->gid;
+    uint32_t outside = uid;
+    if (!box_id_mapped(&plan->ids.uids, uid, &outside)) {
+        if (spec->uid)
+            return rk_fail(err, -EINVAL, "process.user.uid: the user namespace has no user %u",
+                           (unsigned)spec->uid);
+        uid = 0;
+        box_id_mapped(&plan->ids.uids, uid, &outside);
+    }
+    if (!box_id_mapped(&plan->ids.gids, gid, NULL)) {
+        if (spec->gid)
+            return rk_fail(err, -EINVAL, "process.user.gid: the user namespace has no group %u",
+                           (unsigned)spec->gid);
+        gid = 0;
+    }
+    plan->uid = uid;
+    plan->gid = gid;
+    plan->record->uid = uid;
+    plan->record->userns = !plan->ids.inherited;
+    plan->record->tap_owner = plan->ids.inherited ? uid : outside;
+    return 0;
+}
+
 static int open_monitor(struct ctr_plan *plan, const char *dir, struct rk_err *err)
 {
     char path[PATH_MAX];
@@ -167,23 +197,31 @@ static int plan_unikernel(struct ctr_plan *plan, struct ctr_call *call, const ch
         return rk_fail(err, -ENOTSUP,
                        "the systemd cgroup driver is not supported for unikernels: set "
                        "\"exec-opts\": [\"native.cgroupdriver=cgroupfs\"] in the engine's daemon.json");
-    int r = hv_monitor_choose(&plan->monitor, &form, images, &host, err);
+    int r;
+    if (spec->flaw.code < 0) {
+        *err = spec->flaw;
+        return err->code;
+    }
+    if ((r = box_namespaces_open(&plan->ns, spec, err)) < 0 ||
+        (r = box_ids_read(&plan->ids, spec, plan->ns.user_fd, err)) < 0 ||
+        (r = box_sysctls_check(spec, err)) < 0 || (r = box_label_check(spec, err)) < 0)
+        return r;
+    r = hv_monitor_choose(&plan->monitor, &form, images, &host, err);
     if (r < 0)
         return r;
     plan->record = calloc(1, sizeof *plan->record);
     if (!plan->record)
         return out_of_memory(err);
     plan->record->monitor = strdup(plan->monitor->name);
-    plan->uid = spec->uid ? spec->uid : (uid_t)s->uid;
-    plan->gid = spec->gid ? spec->gid : (gid_t)s->gid;
-    plan->record->uid = plan->uid;
     struct bnd_image *image = &images->v[form];
     int64_t headroom = s->memory_headroom_kib < 0 ? -1 : s->memory_headroom_kib * 1024;
     if ((r = record_from_spec(plan->record, spec, id, err)) < 0 ||
         (r = record_from_image(plan->record, image, &spec->args, images->arg_index, err)) < 0 ||
         (r = choose_network_mode(plan->record, spec, s, err)) < 0 ||
+        (r = choose_identity(plan, s, err)) < 0 ||
         (r = hv_memory_size(&plan->record->memory, plan->monitor, &image->solo5, spec->resources.memory_limit,
                             (uint64_t)s->memory_mib << 20, headroom, err)) < 0 ||
+        (r = box_rlimits_check(spec, plan->record->memory, err)) < 0 ||
         (r = open_monitor(plan, s->monitor_dir, err)) < 0)
         return r;
     return open_slots(plan, image, err);
@@ -192,7 +230,7 @@ static int plan_unikernel(struct ctr_plan *plan, struct ctr_call *call, const ch
 int ctr_plan_make(struct ctr_plan *ret_plan, struct ctr_call *call, const char *id, const char *bundle,
                   struct rk_err *err)
 {
-    struct ctr_plan plan = {.files = {.root_fd = -1}, .monitor_fd = -1};
+    struct ctr_plan plan = {.files = {.root_fd = -1}, .ns = {.pid_fd = -1, .user_fd = -1}, .monitor_fd = -1};
     struct bnd_images images = {.n = 0};
     int r;
     if ((r = bnd_spec_load(&plan.spec, bundle, err)) < 0)
@@ -219,5 +257,8 @@ void ctr_plan_fini(struct ctr_plan *plan)
     bnd_files_close(&plan->files);
     ctr_record_free(plan->record);
     bnd_spec_free(plan->spec);
-    *plan = (struct ctr_plan){.files = {.root_fd = -1}, .monitor_fd = -1};
+    box_namespaces_close(&plan->ns);
+    box_ids_fini(&plan->ids);
+    *plan =
+        (struct ctr_plan){.files = {.root_fd = -1}, .ns = {.pid_fd = -1, .user_fd = -1}, .monitor_fd = -1};
 }

@@ -14,7 +14,9 @@ struct ctr_plan {
     struct bnd_files files;
     struct ctr_record *record;
     const struct hv_monitor *monitor;
-    uid_t uid;
+    struct box_namespaces ns;
+    struct box_ids ids;
+    uid_t uid; /* of the monitor, inside its user namespace */
     gid_t gid;
     int monitor_fd;
     int slots[CTR_SLOTS_MAX]; /* image, /dev/kvm where the monitor needs it, disks in the manifest's order */

@@ -91,6 +91,8 @@ json_t *ctr_record_to_json(const struct ctr_record *r)
     bad |= json_object_set_new(j, "memory", json_integer((json_int_t)r->memory));
     bad |= json_object_set_new(j, "devices", devices_to_json(r));
     bad |= json_object_set_new(j, "uid", json_integer(r->uid));
+    bad |= json_object_set_new(j, "userns", json_boolean(r->userns));
+    bad |= json_object_set_new(j, "tapOwner", json_integer(r->tap_owner));
     bad |= put(j, "hostname", r->hostname);
     bad |= put(j, "resolvConf", r->resolv_conf);
     bad |= put(j, "netns", r->netns);
@@ -179,18 +181,20 @@ static int strings_from_json(struct ctr_record *r, json_t *j, struct rk_err *err
 
 static int numbers_from_json(struct ctr_record *r, json_t *j, struct rk_err *err)
 {
-    int64_t owner = 0, pid = 0, start = 0, memory = 0, uid = 0;
+    int64_t owner = 0, pid = 0, start = 0, memory = 0, uid = 0, tap_owner = 0;
     int code;
     if ((code = rk_json_int(j, "", "owner", &owner, err)) < 0 ||
         (code = rk_json_int(j, "", "pid", &pid, err)) < 0 ||
         (code = rk_json_int(j, "", "pidStart", &start, err)) < 0 ||
         (code = rk_json_int(j, "", "memory", &memory, err)) < 0 ||
-        (code = rk_json_int(j, "", "uid", &uid, err)) < 0)
+        (code = rk_json_int(j, "", "uid", &uid, err)) < 0 ||
+        (code = rk_json_int(j, "", "tapOwner", &tap_owner, err)) < 0)
         return code;
     r->owner = (uid_t)owner;
     r->process = (struct rk_process){.pid = (pid_t)pid, .start = (uint64_t)start};
     r->memory = (uint64_t)memory;
     r->uid = (uid_t)uid;
+    r->tap_owner = (uid_t)tap_owner;
     return 0;
 }
 
@@ -209,6 +213,7 @@ static int fill_from_json(struct ctr_record *r, json_t *j, struct rk_err *err)
         (code = devices_from_json(r, j, err)) < 0 || (code = ctr_record_wires_from_json(r, j, err)) < 0 ||
         (code = rk_json_bool(j, "", "cgroupUnified", &r->cgroup.unified, err)) < 0 ||
         (code = rk_json_strings(j, "", "cgroups", &r->cgroup.paths, err)) < 0 ||
+        (code = rk_json_bool(j, "", "userns", &r->userns, err)) < 0 ||
         (code = rk_json_bool(j, "", "startHooks", &r->start_hooks, err)) < 0 ||
         (code = bnd_hooks_read_list(&r->poststart, j, "poststart", err)) < 0 ||
         (code = bnd_hooks_read_list(&r->poststop, j, "poststop", err)) < 0 ||

@@ -124,7 +124,8 @@ int ctr_run_verb(struct ctr_call *call, struct rk_err *err)
         {"no-subreaper", 0, CFG_BOOL, NULL, "accepted for runc's sake"},
         {"no-pivot", 0, CFG_BOOL, NULL, "accepted for runc's sake"},
         {"no-new-keyring", 0, CFG_BOOL, NULL, "accepted for runc's sake"},
-        {"preserve-fds", 0, CFG_INT, NULL, "accepted for runc's sake"},
+        {"preserve-fds", 0, CFG_INT, &options.preserve_fds,
+         "so many descriptors from 3 on stay open as long as the guest lives"},
         {NULL, 0, CFG_BOOL, NULL, NULL},
     };
     int r = ctr_call_parse(call, flags, &id, 1, 1, err);

@@ -17,6 +17,7 @@
 #include "lib/err.h"
 #include "lib/json.h"
 #include "lib/message.h"
+#include "lifecycle/apart.h"
 #include "lifecycle/call.h"
 #include "lifecycle/hooks.h"
 #include "lifecycle/init.h"
@@ -192,6 +193,31 @@ static int launch(int gate, int dir, struct ctr_record *record, struct rk_err *e
     return r < 0 ? r : send_exec(gate, record, &argv, err);
 }
 
+/* launch, or undo what it left. */
+static int launch_or_undo(int gate, int dir, struct ctr_record *record, struct rk_err *err)
+{
+    char netns[64];
+    struct rk_err ignored;
+    int r = launch(gate, dir, record, err);
+    snprintf(netns, sizeof netns, "/proc/%d/ns/net", (int)record->process.pid);
+    if (r < 0)
+        ctr_network_undo(record, record->netns ? record->netns : netns, &ignored);
+    return r;
+}
+
+struct launching {
+    int gate, dir;
+    struct ctr_record *record;
+};
+
+static int launch_apart(void *data, struct rk_err *err)
+{
+    const struct launching *l = data;
+    if (l->record->userns)
+        l->record->tap_owner = l->record->uid; /* as the user is called in there */
+    return launch_or_undo(l->gate, l->dir, l->record, err);
+}
+
 static void run_poststart(const struct ctr_record *record)
 {
     if (record->poststart.n == 0)
@@ -205,8 +231,6 @@ static void run_poststart(const struct ctr_record *record)
 
 static int start_locked(int dir, struct ctr_record *record, struct rk_err *err)
 {
-    char netns[64];
-    struct rk_err ignored;
     enum ctr_status status = ctr_record_status(record);
     if (status == CTR_RUNNING || status == CTR_PAUSED)
         return rk_fail(err, -EBUSY, "cannot start an already running container");
@@ -216,12 +240,15 @@ static int start_locked(int dir, struct ctr_record *record, struct rk_err *err)
     if (gate < 0)
         return gate;
     int r = record->start_hooks ? run_start_hooks(gate, record, err) : 0;
-    if (r == 0)
-        r = launch(gate, dir, record, err);
+    if (r == 0 && ctr_network_needed(record, args_have_placeholders(record)) && ctr_apart_needed()) {
+        struct launching l = {gate, dir, record};
+        r = ctr_apart(record, launch_apart, &l, err);
+        record->status = CTR_RUNNING;
+    } else if (r == 0) {
+        r = launch_or_undo(gate, dir, record, err);
+    }
     if (r < 0) {
         /* The process can't go back to waiting: it has run hooks. It ends, and the container is stopped. */
-        snprintf(netns, sizeof netns, "/proc/%d/ns/net", (int)record->process.pid);
-        ctr_network_undo(record, record->netns ? record->netns : netns, &ignored);
         rk_autoclose int pidfd = rk_process_open(&record->process);
         if (pidfd >= 0)
             rk_process_signal(pidfd, SIGKILL);

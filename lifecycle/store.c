@@ -15,6 +15,7 @@
 #include "lib/err.h"
 #include "lib/fd.h"
 #include "lib/json.h"
+#include "sandbox/userns.h"
 
 #define ID_MAX     1024      /* bytes, runc's */
 #define RECORD_MAX (8 << 20) /* bytes */
@@ -23,7 +24,7 @@ static char *default_root(void)
 {
     char *path = NULL;
     const char *runtime_dir = getenv("XDG_RUNTIME_DIR");
-    if (geteuid() != 0 && runtime_dir && *runtime_dir)
+    if (runtime_dir && *runtime_dir && (geteuid() != 0 || !box_userns_is_initial()))
         return asprintf(&path, "%s/runuk", runtime_dir) < 0 ? NULL : path;
     return strdup("/run/runuk");
 }

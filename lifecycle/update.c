@@ -82,16 +82,15 @@ static int read_file(struct bnd_resources *res, const char *path, struct rk_err 
 {
     rk_autofree char *text = NULL;
     size_t len;
-    json_error_t where;
     int r = strcmp(path, "-") == 0 ? rk_read_fd(STDIN_FILENO, RESOURCES_MAX, &text, &len)
                                    : rk_read_file_at(AT_FDCWD, path, RESOURCES_MAX, &text, &len);
     if (r < 0) {
         errno = -r;
         return rk_fail_errno(err, "read resources '%s'", path);
     }
-    rk_autojson json_t *json = json_loadb(text, len, 0, &where);
+    rk_autojson json_t *json = rk_json_load(text, len, err);
     if (!json)
-        return rk_fail(err, -EINVAL, "resources '%s', line %d: %s", path, where.line, where.text);
+        return rk_wrap(err, "resources '%s'", path);
     r = bnd_resources_read(res, json, err);
     return r < 0 ? rk_wrap(err, "resources '%s'", path) : 0;
 }

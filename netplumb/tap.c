@@ -33,7 +33,9 @@ int net_tap_open(struct net_wire *wire, struct net_session *session, uid_t owner
     rk_autoclose int fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
     if (fd < 0)
         return rk_fail_errno(err, "make a tap: open '/dev/net/tun'%s",
-                             errno == ENOENT || errno == ENODEV ? " (is the kernel module tun loaded?)" : "");
+                             errno == ENOENT || errno == ENODEV  ? " (is the kernel module tun loaded?)"
+                             : errno == EACCES || errno == EPERM ? " (is it for this user to open?)"
+                                                                 : "");
     /* The kernel replaces %d by the first number that is free. Without IFF_VNET_HDR a read is a frame and
      * nothing else. */
     struct ifreq request = {.ifr_name = "tap%d", .ifr_flags = IFF_TAP | IFF_NO_PI};

@@ -68,7 +68,9 @@ int box_cgroup_freeze(const struct box_cgroup *cgroup, bool frozen, struct rk_er
     const char *path, *file;
     rk_autoclose int dir = open_freezer(cgroup, &path, &file);
     if (dir < 0)
-        return rk_fail(err, -ENOTSUP, "this host has no cgroup freezer");
+        return rk_fail(err, -ENOTSUP,
+                       cgroup->paths.n > 0 ? "this host has no cgroup freezer"
+                                           : "the container has no cgroup to freeze it with");
     const char *word = cgroup->unified ? (frozen ? "1" : "0") : frozen ? "FROZEN" : "THAWED";
     int r = cg_write(dir, path, file, word, err);
     return r < 0 ? r : await(cgroup, dir, path, file, word, frozen, err);

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <linux/mount.h>
+#include <string.h>
 #include <sys/capability.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -101,9 +102,18 @@ static int clear_sets(void)
     return r;
 }
 
-int box_drop_privileges(uid_t uid, gid_t gid, unsigned files, struct rk_err *err)
+bool box_groups_fixed(void)
+{
+    char answer[8] = "";
+    rk_autoclose int fd = open("/proc/self/setgroups", O_RDONLY | O_CLOEXEC);
+    return fd >= 0 && read(fd, answer, sizeof answer - 1) > 0 && strncmp(answer, "deny", 4) == 0;
+}
+
+int box_drop_privileges(const struct box_identity *identity, unsigned files, struct rk_err *err)
 {
     const struct rlimit no_core = {0, 0}, few_files = {files, files};
+    uid_t uid = identity->uid;
+    gid_t gid = identity->gid;
     int r = drop_capabilities();
     if (r < 0) {
         errno = -r;
@@ -111,7 +121,9 @@ int box_drop_privileges(uid_t uid, gid_t gid, unsigned files, struct rk_err *err
     }
     if (setrlimit(RLIMIT_CORE, &no_core) < 0 || setrlimit(RLIMIT_NOFILE, &few_files) < 0)
         return rk_fail_errno(err, "set resource limits");
-    if (setgroups(0, NULL) < 0 || setresgid(gid, gid, gid) < 0 || setresuid(uid, uid, uid) < 0)
+    if (!identity->groups_fixed && setgroups(identity->group_count, identity->groups) < 0)
+        return rk_fail_errno(err, "set %zu supplementary groups", identity->group_count);
+    if (setresgid(gid, gid, gid) < 0 || setresuid(uid, uid, uid) < 0)
         return rk_fail_errno(err, "become user %u, group %u", (unsigned)uid, (unsigned)gid);
     if ((r = clear_sets()) < 0) {
         errno = -r;

@@ -58,6 +58,13 @@ int box_console_adopt(int slave, struct rk_err *err)
     return 0;
 }
 
+void box_console_set_size(int terminal, unsigned short rows, unsigned short columns)
+{
+    const struct winsize size = {.ws_row = rows, .ws_col = columns};
+    if (rows || columns)
+        ioctl(terminal, TIOCSWINSZ, &size);
+}
+
 void box_console_resize(int terminal, int like)
 {
     struct winsize size;

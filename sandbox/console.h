@@ -19,6 +19,9 @@ int box_console_adopt(int slave, struct rk_err *err);
 
 struct termios;
 
+/* Give `terminal` that size in characters; nothing when both are 0. */
+void box_console_set_size(int terminal, unsigned short rows, unsigned short columns);
+
 /* Give `terminal` the size of the terminal `like`; nothing when that is none. */
 void box_console_resize(int terminal, int like);
 

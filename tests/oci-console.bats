@@ -74,7 +74,7 @@ attached() {
     runuk start web
     wait_job "$engine"
     equal "$status" 0
-    equal "$(tr -d '\r' <screen | tail -n +3)" 'Hello from spt
+    equal "$(tr -d '\r' <screen | tail -n +4)" 'Hello from spt
 mem: 536870912
 cmdline: one two
 arg[0]: one

@@ -181,7 +181,7 @@ attached() {
     (
         for fd in {3..20}; do eval "exec $fd<secret"; done
         exec timeout 30 "$RUNUK" --root "$ROOT" --settings "$SETTINGS" create --bundle web --pid-file pid \
-            --preserve-fds 2 web >web.out 2>&1 </dev/null
+            web >web.out 2>&1 </dev/null
     )
     find "/proc/$(cat pid)/fd" -lname '*secret*' -printf 'created: %p\n' >leaked
     runuk start web
@@ -190,6 +190,30 @@ attached() {
     equal "$(cat leaked)" ''
     equal "$(readlink "/proc/$(cat pid)/fd/0")" /dev/null
     equal "$(readlink "/proc/$(cat pid)/fd/1")" "$PWD/web.out"
+}
+
+@test "--preserve-fds and socket activation: so many descriptors stay open until the guest ends" {
+    bundle web time wait
+    for fd in 3 4 5 6; do echo "$fd" >"secret$fd"; done
+    (
+        exec 3<secret3 4<secret4 5<secret5 6<secret6
+        # shellcheck disable=SC2016 # the inner shell's pid is what exec keeps
+        exec timeout 30 bash -c 'LISTEN_FDS=1 LISTEN_PID=$$ exec "$@"' - "$RUNUK" --root "$ROOT" --settings "$SETTINGS" \
+            create --bundle web --pid-file pid --preserve-fds 2 web >web.out 2>&1 </dev/null
+    )
+    held() {
+        find "/proc/$(cat pid)/fd" -lname '*secret*' -printf '%l\n' | sort | xargs -n 1 basename | tr '\n' ' '
+    }
+    equal "$(held)" 'secret3 secret4 secret5 '
+    runuk start web
+    prints web waiting
+    equal "$(held)" 'secret3 secret4 secret5 '
+    runuk delete --force web
+    run -1 bash -c 'exec 3<&- 4<&- 5<&-; exec "$@"' - "$RUNUK" --root "$ROOT" --settings "$SETTINGS" \
+        create --bundle web --preserve-fds 2 web
+    said '--preserve-fds 2: descriptor 3 is not open'
+    run -1 create web --preserve-fds 33
+    said '--preserve-fds 33: expected 0 to 32 descriptors'
 }
 
 @test "the output pipe ends with the guest, whatever has been created besides" {

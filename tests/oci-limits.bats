@@ -129,7 +129,7 @@ value() {
     printf '{\n"pids": oops}' >limits.json
     run runuk update --resources limits.json web
     ended 1
-    said "resources 'limits.json', line 2"
+    said "resources 'limits.json': line 2"
     equal "$(value pids pids.max pids.max)" 70
 }
 

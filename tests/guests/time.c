@@ -1,4 +1,5 @@
-/* Checks the clocks: sleeps so many seconds (default 1) and compares; `wait` sleeps until it is ended. */
+/* Checks the clocks: sleeps so many seconds (default 1) and compares; `wait` sleeps until it is ended,
+ * `spin` computes until then. */
 #include "guest.h"
 
 GUEST_MANIFEST();
@@ -27,6 +28,8 @@ int guest_main(int argc, char **argv)
 {
     if (argc > 0 && guest_equal(argv[0], "wait"))
         wait_for_ever();
+    while (argc > 0 && guest_equal(argv[0], "spin"))
+        guest_monotonic();
     uint64_t seconds = 1;
     if (argc > 0 && !guest_number(argv[0], &seconds, NULL)) {
         guest_print("time: '%s' is no number\n", argv[0]);

@@ -81,6 +81,9 @@ int main(int argc, char **argv)
     int terminal = receive_terminal(listener, argv[2]);
     if (terminal < 0 || !isatty(terminal))
         return fail("receive a terminal");
+    struct winsize born = {0};
+    ioctl(terminal, TIOCGWINSZ, &born);
+    printf("size %d %d\n", born.ws_row, born.ws_col);
     /* As engines do when their user's window changes. */
     if (ioctl(terminal, TIOCSWINSZ, &size) < 0)
         return fail("resize");

@@ -21,6 +21,7 @@ static const char whole[] =
     "\"pid\":123,\"pidStart\":456789,\"image\":\"/app\",\"monitor\":\"spt\",\"family\":\"mirage\","
     "\"keys\":[\"ipv4\"],\"args\":[\"a b\",\"\",\"\\u00e9\"],\"memory\":536870912,"
     "\"devices\":[{\"name\":\"service\",\"type\":2},{\"name\":\"storage\",\"type\":1}],\"uid\":65534,"
+    "\"userns\":true,\"tapOwner\":165534,"
     "\"hostname\":\"h\",\"resolvConf\":\"/r\",\"netns\":\"/n\",\"networkMode\":\"redirect\","
     "\"wires\":[{\"mode\":\"redirect\",\"tap\":\"tap0\",\"tapIndex\":7,\"link\":\"eth0\",\"linkIndex\":2,"
     "\"bridge\":\"\","

@@ -19,7 +19,14 @@
 #define LINUX(more)   WITH(",\"linux\":{" more "}")
 #define RULE(more)    LINUX("\"resources\":{\"devices\":[{" more "}]}")
 #define HOOK(more)    WITH(",\"hooks\":{\"prestart\":[{" more "}]}")
-#define MOUNT(more)   WITH(",\"mounts\":[{" more "}]")
+#define VERSION(text)                                                                                        \
+    "{\"ociVersion\":\"" text "\",\"root\":{\"path\":\"rootfs\"},\"process\":{\"args\":[\"/app\"]}}"
+#define USER(more)   PROCESS("\"args\":[\"a\"],\"user\":{" more "}")
+#define RLIMIT(more) PROCESS("\"args\":[\"a\"],\"rlimits\":[{" more "}]")
+#define USERNS       "\"namespaces\":[{\"type\":\"user\"}]"
+#define UIDS(more)   "\"uidMappings\":[{" more "}]"
+#define GIDS         "\"gidMappings\":[{\"containerID\":0,\"hostID\":1000,\"size\":1}]"
+#define MOUNT(more)  WITH(",\"mounts\":[{" more "}]")
 
 static const struct {
     const char *text;
@@ -37,7 +44,15 @@ static const struct {
     {"{}", "root.path: missing"},
     {"{\"a\":\"\\u0000\"}", "line 1"},
     {"{\"a\":\"\xff\"}", "line 1"},
-    {"{\"ociVersion\":1}", "ociVersion: expected a string"},
+    {"{\"ociVersion\":1,\"root\":{\"path\":\"r\"},\"process\":{\"args\":[\"/app\"]}}",
+     "ociVersion: expected a string"},
+    {VERSION("1.0.2-dev"), NULL},
+    {VERSION("1.1.0+dev.1"), NULL},
+    {VERSION("1.0"), "ociVersion: \"1.0\" is no version like \"1.0.2\""},
+    {VERSION("v1.0.2"), "is no version"},
+    {VERSION("1.0.2x"), "is no version"},
+    {VERSION("2.0.0"), "ociVersion: \"2.0.0\" is not supported: runuk knows version 1"},
+    {VERSION("0.9.0"), "is not supported"},
     {"{\"root\":{\"path\":\"r\"},\"process\":{\"args\":[\"/app\"]}}", "ociVersion: missing"},
     {"{\"ociVersion\":\"1.0.2\",\"root\":{\"path\":\"r\"}}", "process: missing"},
     {ROOT("null"), "root.path: missing"},
@@ -58,7 +73,44 @@ static const struct {
     {PROCESS("\"args\":[\"a\"],\"user\":{\"uid\":4294967294}"), NULL},
     {PROCESS("\"args\":[\"a\"],\"user\":{\"uid\":4294967295}"), "uid or gid out of range"},
     {PROCESS("\"args\":[\"a\"],\"user\":{\"gid\":4294967296}"), "uid or gid out of range"},
-    {PROCESS("\"args\":[\"a\"],\"user\":{\"uid\":99999999999999999999}"), "line 1"},
+    {PROCESS("\"args\":[\"a\"],\"user\":{\"uid\":99999999999999999999}"), "uid or gid out of range"},
+    {USER("\"additionalGids\":[0,5]"), NULL},
+    {USER("\"additionalGids\":5"), "process.user.additionalGids: expected an array"},
+    {USER("\"additionalGids\":[1,-1]"), "process.user.additionalGids[1]: expected a group id"},
+    {USER("\"additionalGids\":[\"kvm\"]"), "process.user.additionalGids[0]: expected a group id"},
+    {RLIMIT("\"type\":\"RLIMIT_AS\",\"soft\":1,\"hard\":2"), NULL},
+    {RLIMIT("\"type\":\"RLIMIT_AS\",\"soft\":2,\"hard\":1"),
+     "process.rlimits: the soft RLIMIT_AS is above the hard one"},
+    {RLIMIT("\"type\":\"RLIMIT_AS\",\"soft\":1,\"hard\":18446744073709551615"), NULL},
+    {RLIMIT("\"type\":\"RLIMIT_AS\",\"soft\":1"), "process.rlimits[0].hard: expected a limit"},
+    {RLIMIT("\"type\":\"RLIMIT_AS\",\"soft\":\"1\",\"hard\":1"), "process.rlimits[0].soft: expected a limit"},
+    {RLIMIT("\"type\":\"nofile\",\"soft\":1,\"hard\":2"),
+     "process.rlimits[0].type: unknown limit \"nofile\""},
+    {RLIMIT("\"soft\":1,\"hard\":2"), "process.rlimits[0].type: unknown limit \"\""},
+    {RLIMIT("\"type\":\"RLIMIT_CPU\",\"soft\":1,\"hard\":2},{\"type\":\"RLIMIT_CPU\",\"soft\":1,\"hard\":2"),
+     "process.rlimits: RLIMIT_CPU twice"},
+    {PROCESS("\"args\":[\"a\"],\"rlimits\":{}"), "process.rlimits: expected an array"},
+    {PROCESS("\"args\":[\"a\"],\"terminal\":true,\"consoleSize\":{\"height\":70000}"),
+     "process.consoleSize: expected numbers"},
+    {PROCESS("\"args\":[\"a\"],\"consoleSize\":{\"height\":70000}"), NULL},
+    {PROCESS("\"args\":[\"a\"],\"apparmorProfile\":1"), "process.apparmorProfile: expected a string"},
+    {PROCESS("\"args\":[\"a\"],\"selinuxLabel\":1"), "process.selinuxLabel: expected a string"},
+    {LINUX("\"sysctl\":{\"net.ipv4.ip_forward\":\"1\"}"), NULL},
+    {LINUX("\"sysctl\":{\"net.ipv4.ip_forward\":1}"), "linux.sysctl.net.ipv4.ip_forward: expected a string"},
+    {LINUX("\"sysctl\":{\"\":\"1\"}"), "linux.sysctl: \"\" is no name of a kernel parameter"},
+    {LINUX("\"sysctl\":[]"), "linux.sysctl: expected an object"},
+    {LINUX(USERNS "," UIDS("\"containerID\":0,\"hostID\":1000,\"size\":1") "," GIDS), NULL},
+    {LINUX(USERNS), "linux.uidMappings: missing: a new user namespace needs it"},
+    {LINUX(USERNS "," UIDS("\"containerID\":0,\"hostID\":1000,\"size\":1")), "linux.gidMappings: missing"},
+    {LINUX(GIDS), "linux.gidMappings: given without a user namespace to make"},
+    {LINUX(USERNS "," UIDS("\"containerID\":0,\"hostID\":1000") "," GIDS),
+     "linux.uidMappings[0]: expected containerID"},
+    {LINUX(USERNS "," UIDS("\"containerID\":4294967295,\"hostID\":1,\"size\":2") "," GIDS),
+     "linux.uidMappings[0]: expected"},
+    {LINUX(USERNS ",\"uidMappings\":{}"), "linux.uidMappings: expected an array"},
+    {LINUX("\"namespaces\":[{\"type\":\"user\",\"path\":\"/proc/1/ns/user\"}]"), NULL},
+    {LINUX("\"namespaces\":[{\"type\":\"time\"}]"), NULL},
+    {WITH(",\"domainname\":[]"), "domainname: expected a string"},
     {WITH(",\"hostname\":[]"), "hostname: expected a string"},
     {WITH(",\"mounts\":{}"), "mounts: expected an array"},
     {WITH(",\"mounts\":[1]"), "mounts[].destination: missing"},
