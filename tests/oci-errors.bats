@@ -320,9 +320,9 @@ manifest_note() {
     refused "network mode 'none' is not one that runuk knows"
 }
 
-@test "a user namespace" {
+@test "a user namespace without mappings" {
     config web '.linux.namespaces += [{type: "user"}]'
-    refused 'linux.namespaces: user namespaces are not supported for unikernels'
+    refused "linux.uidMappings: missing: a new user namespace needs it"
 }
 
 @test "a limit that the kernel refuses is named with its file" {
