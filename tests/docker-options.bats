@@ -43,7 +43,7 @@ pid_changed() {
 
 @test "--pid=host: it runs, shows in the host's processes, stops, and is gone" {
     unikernel -d --name one --pid=host time wait
-    eventually 10 output_of one waiting
+    eventually 10 printed one waiting
     run -0 docker run --rm --pid=host busybox cat "/proc/$(field one '{{.State.Pid}}')/comm"
     [[ $output == "runuk-$TARGET" ]]
     local start=${EPOCHREALTIME/./}
@@ -159,7 +159,7 @@ pid_changed() {
     wait "$waiting"
     [[ $(<"$BATS_TEST_TMPDIR/waited") == 143 ]]
     unikernel -d --name three again
-    eventually 10 output_of three waiting
+    eventually 10 printed three waiting
     docker image rm -f again
 }
 

@@ -110,8 +110,8 @@ address() {
     field "$1" '{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}'
 }
 
-# output_of CONTAINER PATTERN: has it printed a line with that?
-output_of() {
+# printed CONTAINER PATTERN: has it printed a line with that?
+printed() {
     docker logs "$1" 2>&1 | grep -q "$2"
 }
 
