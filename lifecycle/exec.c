@@ -108,13 +108,16 @@ static int answer(const struct options *o, bool tty, const char *text, int answe
     return WIFEXITED(status) ? WEXITSTATUS(status) : 255;
 }
 
-/* What is asked for: the first word, or the one that a shell would run, since that is how health checks come
- * ("sh -c :alive"). */
-static const char *asked_for(const struct rk_argv *args)
+/* Does the command ask this question? It is the first word, or what a shell would run, since that is how
+ * health checks come: "sh -c :alive", or "sh -c ':alive || exit 1'" (podman writes this for a pod's probe),
+ * which is the same, since no answer ends with another status than 0 or 1. */
+static bool asks(const struct rk_argv *args, const char *question)
 {
-    if (args->n == 3 && strcmp(args->v[1], "-c") == 0)
-        return args->v[2];
-    return args->n > 0 ? args->v[0] : "";
+    bool shell = args->n == 3 && strcmp(args->v[1], "-c") == 0;
+    const char *words = shell ? args->v[2] : args->n > 0 ? args->v[0] : "";
+    size_t len = strlen(question);
+    return strncmp(words, question, len) == 0 &&
+           (words[len] == '\0' || (shell && strcmp(words + len, " || exit 1") == 0));
 }
 
 static int exec_in(struct ctr_call *call, const char *id, const struct options *o, char **rest,
@@ -129,7 +132,7 @@ static int exec_in(struct ctr_call *call, const char *id, const struct options *
     if (r < 0 || (r = ctr_store_get(&dir, &record, &call->store, id, false, err)) < 0)
         return r;
     const struct ctr_inspection *i = ctr_inspections;
-    while (i->name && strcmp(asked_for(&args), i->name) != 0)
+    while (i->name && !asks(&args, i->name))
         i++;
     if (ctr_record_status(record) == CTR_STOPPED)
         r = rk_fail(err, -ESRCH, "cannot exec in a stopped container");

@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# One runtime name for a whole compose file: a unikernel web server and a Linux client.
+# One runtime name for a whole compose file: a unikernel web server and Linux programs beside it.
 
 load docker.bash
 
@@ -11,19 +11,21 @@ teardown_file() {
     docker_down
 }
 
-project=$TOP/contrib/compose/web-and-client
+setup() {
+    project=$TOP/contrib/compose/web-and-client
+}
 
 # Compose is a program of its own, or one of Docker's commands, as the distribution has it.
 compose() {
     if type -P docker-compose >/dev/null; then
         timeout -k 5 90 docker-compose -f "$project/docker-compose.yml" -p together "$@"
     else
-        docker compose -f "$project/docker-compose.yml" -p together "$@"
+        DOCKER_TIMEOUT=90 docker compose -f "$project/docker-compose.yml" -p together "$@"
     fi
 }
 
 teardown() {
-    compose down --volumes || :
+    compose down --volumes --timeout 1 || :
     docker_clear
 }
 
@@ -57,4 +59,67 @@ container() {
     fetch http://127.0.0.1:8080/plain
     compose down
     no_new_traces "$BATS_TEST_TMPDIR/before"
+}
+
+# A web server in a unikernel, a database, and a client of both, all of them under runuk. The client starts when the other two are
+# healthy, knows them by the names of their services, and carries the page from the one to the other.
+three_services() {
+    guest_image web web
+    program_image client curl redis-cli
+    program_image database redis-server redis-cli
+    project=$BATS_TEST_TMPDIR/three
+    mkdir "$project"
+    cat >"$project/docker-compose.yml" <<'YAML'
+version: "2.4"
+services:
+  web:
+    runtime: runuk
+    image: web
+    mem_limit: 64m
+    stop_grace_period: 5s
+    healthcheck:
+      test: ["CMD", ":alive"]
+      interval: 1s
+  database:
+    runtime: runuk
+    image: database
+    command: ["redis-server", "--bind", "0.0.0.0", "--protected-mode", "no", "--save", ""]
+    volumes: ["data:/data"]
+    working_dir: /data
+    healthcheck:
+      test: ["CMD", "redis-cli", "ping"]
+      interval: 1s
+  client:
+    runtime: runuk
+    image: client
+    depends_on:
+      web: {condition: service_healthy}
+      database: {condition: service_healthy}
+    command:
+      - sh
+      - -exc
+      - |
+        curl -fsS --max-time 10 http://web/plain >/page
+        redis-cli -h database -x set page </page
+        redis-cli -h database get page | grep 'program: web'
+volumes:
+  data: {}
+YAML
+}
+
+@test "three services that know each other by name: a unikernel, a database and a client of both" {
+    three_services
+    run -0 compose up -d
+    local client
+    client=$(container client)
+    eventually 60 field_is "$client" '{{.State.Status}} {{.State.ExitCode}}' 'exited 0'
+    run -0 docker logs "$client"
+    [[ $output == *OK*'program: web'* ]]
+    field_is "$(container web)" '{{.HostConfig.Runtime}} {{.State.Health.Status}}' 'runuk healthy'
+    run -0 compose exec -T database redis-cli get page
+    [[ $output == *'program: web'*"ipv4: $(address "$(container web)")/"* ]]
+    # One of them anew, under the same name.
+    compose restart -t 5 web
+    run -0 compose run --rm --no-deps client curl -fsS --retry 10 --retry-connrefused --max-time 10 http://web/plain
+    [[ $output == *'requests: 1'* ]]
 }

@@ -123,7 +123,7 @@ same_as_runc() {
 
 @test "stop, kill and restart" {
     docker run -d --name one --runtime=runuk busybox sh -c 'trap "exit 3" TERM; echo started; while :; do sleep 0.1; done'
-    eventually 10 grep -q started <(docker logs one)
+    eventually 10 printed one started
     docker stop -t 20 one
     field_is one '{{.State.ExitCode}}' 3
     docker restart one

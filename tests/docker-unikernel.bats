@@ -116,11 +116,11 @@ process_status() {
 
 @test "kill, with and without a signal's name" {
     unikernel -d --name one time wait
-    eventually 10 grep -q waiting <(docker logs one)
+    eventually 10 printed one waiting
     docker kill one
     eventually 10 field_is one '{{.State.Status}} {{.State.ExitCode}}' 'exited 137'
     unikernel -d --name two time wait
-    eventually 10 grep -q waiting <(docker logs two)
+    eventually 10 printed two waiting
     docker kill -s INT two
     eventually 10 field_is two '{{.State.Status}} {{.State.ExitCode}}' 'exited 130'
 }
@@ -227,7 +227,7 @@ small_cgroup() {
     [[ $output == "Hello from $TARGET"* ]]
     # One that demands a device gets one that leads nowhere.
     unikernel -d --name web --network none web
-    eventually 10 grep -q ready <(docker logs web)
+    eventually 10 printed web ready
     field_is web '{{.State.Status}}' running
 }
 
@@ -264,7 +264,7 @@ small_cgroup() {
     run -0 timeout 30 script -qec "$(type -P docker) run --rm -it --runtime=runuk hello on a tty" /dev/null
     [[ $output == *"Hello from $TARGET"*'arg[2]: tty'* ]]
     docker run -dit --name one --runtime=runuk time wait
-    eventually 10 grep -q waiting <(docker logs one)
+    eventually 10 printed one waiting
     docker stop -t 10 one
     field_is one '{{.State.ExitCode}}' 143
 }

@@ -83,6 +83,21 @@ guest_image() {
     docker build -q -t "$1" "$context" >/dev/null
 }
 
+# program_image IMAGE PROGRAM…: the image `busybox`, and in it programs of this machine with the libraries that they need.
+program_image() {
+    local context=$BATS_FILE_TMPDIR/context-$1 image=$1 program
+    shift
+    mkdir -p "$context/root"
+    for program in "$@"; do
+        program=$(type -P "$program")
+        # Libraries keep their names; links on the way to them, such as /lib, are made folders.
+        { realpath "$program" && ldd "$program" | grep -o '/[^ ]*'; } | xargs cp -L --parents -t "$context/root"
+        [[ -e $context/root$program ]] || cp -L --parents -t "$context/root" "$program"
+    done
+    printf 'FROM busybox\nCOPY root /\nENV PATH=/usr/bin:/bin\n' >"$context/Dockerfile"
+    docker build -q -t "$image" "$context" >/dev/null
+}
+
 # --- what the engine says -------------------------------------------------------------------------------------------------
 
 # The value of a field of `docker inspect`.
@@ -93,6 +108,11 @@ field() {
 # The address of a container on its only network.
 address() {
     field "$1" '{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}'
+}
+
+# printed CONTAINER PATTERN: has it printed a line with that?
+printed() {
+    docker logs "$1" 2>&1 | grep -q "$2"
 }
 
 # --- what is left behind --------------------------------------------------------------------------------------------------

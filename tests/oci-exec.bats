@@ -96,3 +96,19 @@ process() {
     ended 1
     said 'flag provided but not defined: --nonsense=1'
 }
+
+@test "a question comes through a shell as health checks write it, and in no other way" {
+    local command
+    launch web
+    for command in ':alive' ':alive || exit 1'; do
+        run -0 runuk exec web /bin/sh -c "$command"
+        equal "$output" running
+    done
+    for command in ':alive || exit 2' ':alive; reboot' ':alivex'; do
+        run runuk exec web /bin/sh -c "$command"
+        ended 1
+        said 'no processes to exec'
+    done
+    run runuk exec web ':alive || exit 1'
+    ended 1
+}

@@ -91,6 +91,11 @@ address() {
     field "$1" '{{.NetworkSettings.IPAddress}}'
 }
 
+# printed CONTAINER PATTERN: has it printed a line with that?
+printed() {
+    podman logs "$1" 2>&1 | grep -q "$2"
+}
+
 # --- what is left behind --------------------------------------------------------------------------------------------------
 
 # Everything that a container could leave, one line each: processes, links and qdiscs, network namespaces with a name, files in

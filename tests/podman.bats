@@ -6,9 +6,7 @@ load podman.bash
 setup_file() {
     podman_up
     local guest
-    for guest in hello exit web hog time; do
-        guest_image "$guest" "$guest"
-    done
+    for guest in hello exit web hog time; do guest_image "$guest" "$guest"; done
     if "$BUILD/runuk-hvt" --probe; then export TARGET=hvt; else export TARGET=spt; fi
 }
 
@@ -66,11 +64,11 @@ unikernel() {
 
 @test "kill, with and without a signal's name" {
     unikernel -d --name one time wait
-    eventually 10 grep -q waiting <(podman logs one)
+    eventually 10 printed one waiting
     podman kill one
     eventually 10 field_is one '{{.State.Status}} {{.State.ExitCode}}' 'exited 137'
     unikernel -d --name two time wait
-    eventually 10 grep -q waiting <(podman logs two)
+    eventually 10 printed two waiting
     podman kill -s INT two
     eventually 10 field_is two '{{.State.Status}} {{.State.ExitCode}}' 'exited 130'
 }
@@ -156,10 +154,18 @@ terminal() {
     field_is two '{{.State.Health.Status}}' unhealthy
 }
 
-@test "top in the guest is refused as exec is" {
+# podman reads /proc in the mount namespace of the container's process, and the monitor's has nothing in it; with an option of
+# ps it executes ps.
+@test "top is an error, since a monitor has no /proc; exec and inspect name its process instead" {
     unikernel -d --name one time wait
+    run podman top one
+    [[ $status != 0 && $output == *'open /proc/: no such file or directory'* ]]
     run podman top one -ef
     [[ $status != 0 && $output == *'it has no processes to exec'* ]]
+    run -0 podman exec one :info
+    [[ $output == *"monitor: $TARGET, process "* ]]
+    run -0 inside ps -o comm= -p "$(field one '{{.State.Pid}}')"
+    [[ $output == "runuk-$TARGET" ]]
 }
 
 @test "stats counts the monitor" {
@@ -205,6 +211,78 @@ memory_limit() {
     fetch "http://$(address web)/plain"
     run -0 podman run --rm --network container:web busybox ip -o -4 addr show eth0
     [[ $output == *"$(address web)/24"* ]]
+}
+
+@test "--network host: what needs no network runs, what does is an error that says what to do" {
+    run -0 unikernel --rm --network host hello there
+    [[ $output == *'arg[0]: there'* ]]
+    run unikernel --rm --network host web
+    [[ $status != 0 && $output == *"the container is on the host's own network, but its image has a network device"* ]]
+}
+
+@test "--network container:X: a guest takes the link of a Linux container over, and no second one can" {
+    podman run -d --name keeper busybox sleep 1000
+    unikernel -d --name web --network container:keeper web
+    run -0 fetch "http://$(address keeper)/plain"
+    [[ $output == *"ipv4: $(address keeper)/24"* ]]
+    run unikernel --name second --network container:keeper web
+    [[ $status != 0 && $output == *"link 'eth0' already carries another guest"* ]]
+    fetch "http://$(address keeper)/plain"
+    podman rm -f -t 0 second web
+    run -0 podman exec keeper ip -o link
+    [[ ${#lines[@]} == 2 ]]
+}
+
+@test "--init and --pid=host" {
+    run -0 unikernel --rm --init hello one
+    [[ $output == *"Hello from $TARGET"*'arg[0]: one'* ]]
+    unikernel -d --name one --pid=host time wait
+    run -0 podman run --rm --pid=host busybox cat "/proc/$(field one '{{.State.Pid}}')/comm"
+    [[ $output == "runuk-$TARGET" ]]
+    podman stop -t 5 one
+    field_is one '{{.State.ExitCode}}' 143
+}
+
+@test "--restart=always: a killed guest comes back, until it is stopped" {
+    local before
+    unikernel -d --name one --restart=always time wait
+    before=$(field one '{{.State.Pid}}')
+    inside kill -KILL "$before"
+    eventually 10 field_is one '{{.RestartCount}} {{.State.Status}}' '1 running'
+    [[ $(field one '{{.State.Pid}}') != "$before" ]]
+    podman stop -t 5 one
+    field_is one '{{.State.Status}} {{.State.ExitCode}}' 'exited 143'
+}
+
+@test "logs -f, rename, diff, export and commit" {
+    unikernel -d --name one time wait
+    inside podman logs -f one >"$BATS_TEST_TMPDIR/followed" 3>&- &
+    local following=$!
+    eventually 10 grep -q waiting "$BATS_TEST_TMPDIR/followed"
+    podman rename one two
+    podman export two | tar -t >"$BATS_TEST_TMPDIR/files"
+    grep -qx time.spt "$BATS_TEST_TMPDIR/files"
+    run -0 podman diff two
+    [[ $output != *time* ]]
+    podman stop -t 5 two
+    wait "$following"
+    podman commit -q two again
+    unikernel -d --name three again
+    eventually 10 printed three waiting
+    podman rm -f -t 0 three
+    podman rmi again
+}
+
+@test "conmon is killed: the guest lives on, and can be ended and removed" {
+    unikernel -d --name web web
+    fetch "http://$(address web)/plain"
+    local pid
+    pid=$(field web '{{.State.Pid}}')
+    inside kill -KILL "$(inside ps -o ppid= -p "$pid" | tr -d ' ')"
+    fetch "http://$(address web)/plain"
+    podman rm -f -t 1 web
+    run ! inside test -e "/proc/$pid"
+    run ! podman container exists web
 }
 
 @test "two networks" {
@@ -279,6 +357,43 @@ errors_are_shown() {
     fetch http://127.0.0.1:8080/plain
     podman pod rm -f -t 0 both
     run ! podman container exists web
+}
+
+@test "a pod of two unikernels as a whole: stats, logs, pause, restart, kill" {
+    podman --runtime=runuk pod create --name both
+    unikernel -d --pod both --name web web
+    unikernel -d --pod both --name beside time wait
+    run -0 podman pod stats --no-stream --format '{{.Name}} {{.PIDS}}' both
+    [[ $output == *'web 1'* && $output == *'beside 1'* ]]
+    eventually 10 printed web ready
+    eventually 10 printed beside waiting
+    run -0 podman pod logs both
+    [[ $output == *ready* && $output == *waiting* ]]
+    podman pod pause both
+    field_is web '{{.State.Status}}' paused
+    podman pod unpause both
+    field_is web '{{.State.Status}}' running
+    podman pod restart both
+    field_is web '{{.State.Status}}' running
+    field_is beside '{{.State.Status}}' running
+    podman pod kill both
+    eventually 10 field_is web '{{.State.Status}} {{.State.ExitCode}}' 'exited 137'
+}
+
+# The manifest for users, with images that are here.
+@test "kube play of contrib/kubernetes/pod.yaml" {
+    sed 's|registry.example/web:1|localhost/web|; s|image: busybox|image: localhost/busybox|' "$TOP/contrib/kubernetes/pod.yaml" \
+        >"$BATS_TEST_TMPDIR/pod.yaml"
+    podman --runtime=runuk kube play "$BATS_TEST_TMPDIR/pod.yaml"
+    run -0 podman exec web-side ip -o -4 addr show eth0
+    local ip=${output#*inet }
+    run -0 fetch "http://${ip%%/*}/plain"
+    [[ $output == *"target: $TARGET"* ]]
+    run -0 podman healthcheck run web-web
+    run -0 inside grep -E '^(Uid|Gid)' "/proc/$(field web-web '{{.State.Pid}}')/status"
+    [[ $output == $'Uid:\t1234\t'*$'\nGid:\t1234\t'* ]]
+    podman kube down "$BATS_TEST_TMPDIR/pod.yaml"
+    run ! podman container exists web-web
 }
 
 @test "kube play" {

@@ -1,0 +1,63 @@
+#!/usr/bin/env bats
+# A dockerd with live-restore: unikernels live on while it is away.
+
+load docker.bash
+
+setup_file() {
+    docker_up --live-restore
+    guest_image web web
+    guest_image time time
+}
+
+teardown_file() {
+    docker_down
+}
+
+teardown() {
+    docker_clear
+}
+
+@test "the daemon ends and comes back, in peace and by force: the guest has not noticed, and can be used and ended" {
+    local pid box signal
+    docker run -d --runtime=runuk --name web -p 8080:80 web
+    docker run -d --runtime=runuk --name box busybox sleep 1000
+    fetch http://127.0.0.1:8080/plain
+    pid=$(field web '{{.State.Pid}}')
+    box=$(field box '{{.State.Pid}}')
+    for signal in TERM KILL; do
+        "$OWN_DOCKERD" restart "$DOCKER_DIR" $signal
+        field_is web '{{.State.Status}} {{.State.Pid}}' "running $pid"
+        field_is box '{{.State.Status}} {{.State.Pid}}' "running $box"
+        fetch http://127.0.0.1:8080/plain
+    done
+    run -0 docker exec web :alive
+    run -0 docker logs web
+    [[ $output == *ready* ]]
+    run -0 docker stats --no-stream --format '{{.MemUsage}} {{.PIDs}}' web
+    [[ $output =~ ^[0-9.]+[KM]iB.*\ 1$ ]]
+    docker pause web
+    docker unpause web
+    run -0 fetch http://127.0.0.1:8080/plain
+    [[ $output == *'requests: 4'* ]]
+    docker stop -t 10 web
+    field_is web '{{.State.Status}} {{.State.ExitCode}}' 'exited 143'
+    docker start web
+    run -0 fetch http://127.0.0.1:8080/plain
+    [[ $output == *'requests: 1'* ]]
+}
+
+@test "a guest that ended while the daemon was away has ended, with its exit code, and is started again where that is asked for" {
+    local one two
+    docker run -d --runtime=runuk --name one time wait
+    docker run -d --runtime=runuk --name two --restart=always time wait
+    one=$(field one '{{.State.Pid}}')
+    two=$(field two '{{.State.Pid}}')
+    # The daemon is stopped before it could hear of the guests' end, and then ended.
+    inside kill -STOP "$(<"$DOCKER_DIR/dockerd.pid")"
+    inside kill -KILL "$one" "$two"
+    "$OWN_DOCKERD" restart "$DOCKER_DIR" KILL
+    eventually 10 field_is one '{{.State.Status}} {{.State.ExitCode}}' 'exited 137'
+    eventually 20 field_is two '{{.State.Status}}' running
+    [[ $(field two '{{.State.Pid}}') != "$two" ]]
+    docker rm one
+}
