@@ -10,12 +10,15 @@
 #include "netplumb/session.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <linux/neighbour.h>
 #include <netlink/attr.h>
 
-#define BRIDGE_NUMBERS 4096 /* names tried: br0 … br4095 */
+#define SWEEP_MAX    16       /* bridges that one sweep removes: each is a killed start's */
+#define TAP_OF_ALIAS ", tap " /* between the link and the tap's ifindex in a bridge's alias */
+#define ABOUT_SIZE   (IF_NAMESIZE + sizeof TAP_OF_ALIAS + 12)
 
 /* A learning bridge without spanning tree (ports forward at once) and without multicast snooping (it would
  * need a querier). */
@@ -38,25 +41,49 @@ static struct nl_msg *bridge_message(const char *name, unsigned mtu, const uint8
     return rk_take(msg);
 }
 
+/* What a bridge's alias says besides whose it is: with the tap gone, nobody needs the bridge any more. */
+static void describe(char about[ABOUT_SIZE], const struct net_wire *wire)
+{
+    snprintf(about, ABOUT_SIZE, "%s" TAP_OF_ALIAS "%d", wire->link, wire->tap_ifindex);
+}
+
+/* The alias of the interface called `name`. */
+static struct nl_msg *alias_message(const char *name, const struct net_wire *wire)
+{
+    char about[ABOUT_SIZE], alias[sizeof NET_ALIAS_PREFIX + ABOUT_SIZE];
+    describe(about, wire);
+    snprintf(alias, sizeof alias, NET_ALIAS_PREFIX "%s", about);
+    net_automsg struct nl_msg *msg = net_msg_link(RTM_NEWLINK, 0, 0, 0);
+    if (!msg || nla_put_string(msg, IFLA_IFNAME, name) < 0 || nla_put_string(msg, IFLA_IFALIAS, alias) < 0)
+        return NULL;
+    return rk_take(msg);
+}
+
+/* A bridge gets its alias in the datagram that makes it, so that even a caller that is killed leaves none
+ * that nobody could tell whose it is. The alias has to name it by its name, hence one that no other has. */
 static int make_bridge(struct net_wire *wire, struct net_session *session, struct rk_err *err)
 {
     char name[IF_NAMESIZE];
+    size_t failed = 0;
     uint8_t mac[6]; /* left to itself the bridge takes its ports' lowest, which may be the guest's */
     int code = net_mac_random(mac, err);
     if (code < 0)
         return code;
-    code = -EEXIST;
-    for (int i = 0; i < BRIDGE_NUMBERS && code == -EEXIST; i++) {
-        snprintf(name, sizeof name, "br%d", i);
-        net_automsg struct nl_msg *msg = bridge_message(name, wire->mtu, mac);
-        code =
-            msg ? net_talk(session, &msg, 1, NULL, NULL, NULL, err) : rk_fail(err, -ENOMEM, "out of memory");
-    }
-    if (code == -EOPNOTSUPP)
+    snprintf(name, sizeof name, "br-%02x%02x%02x%02x%02x", mac[1], mac[2], mac[3], mac[4], mac[5]);
+    net_automsg struct nl_msg *make = bridge_message(name, wire->mtu, mac);
+    net_automsg struct nl_msg *mark = alias_message(name, wire);
+    if (!make || !mark)
+        return rk_fail(err, -ENOMEM, "make a bridge: out of memory");
+    struct nl_msg *both[] = {make, mark};
+    code = net_talk(session, both, RK_COUNT(both), NULL, NULL, &failed, err);
+    if (code == -EOPNOTSUPP && failed == 0)
         return rk_wrap(err, "make a bridge (is the kernel module bridge there?)");
-    if (code < 0)
-        return rk_wrap(err, "make a bridge");
-    int ifindex = net_ifindex(session, name);
+    int ifindex = code < 0 && failed == 0 ? -ENODEV : net_ifindex(session, name);
+    if (code < 0) {
+        if (ifindex > 0)
+            net_iface_remove(session, ifindex, name, "bridge", NULL);
+        return rk_wrap(err, "make bridge '%s'", name);
+    }
     if (ifindex < 0)
         return rk_fail(err, ifindex, "make bridge '%s': %s", name, strerror(-ifindex));
     memcpy(wire->bridge, name, sizeof wire->bridge);
@@ -104,7 +131,9 @@ static int attach_ports(const struct net_wire *wire, struct net_session *session
 
 static int wire_bridge(const struct net_wire *wire, struct net_session *session, struct rk_err *err)
 {
-    int code = net_iface_hush(session, wire->bridge, wire->bridge_ifindex, 0, wire->link, err);
+    char about[ABOUT_SIZE];
+    describe(about, wire);
+    int code = net_iface_hush(session, wire->bridge, wire->bridge_ifindex, 0, about, err);
     if (code < 0)
         return rk_wrap(err, "prepare bridge '%s'", wire->bridge);
     return attach_ports(wire, session, err);
@@ -131,9 +160,57 @@ static int undo(const struct net_wire *wire, struct net_session *session, struct
     return net_iface_remove(session, wire->bridge_ifindex, wire->bridge, "bridge", err);
 }
 
+/* Bridges of ours. */
+struct bridges {
+    size_t count;
+    struct {
+        int ifindex, tap;
+        char name[IF_NAMESIZE];
+    } v[SWEEP_MAX];
+};
+
+static int see_bridge(struct nlmsghdr *header, void *arg, struct rk_err *err)
+{
+    struct bridges *found = arg;
+    struct nlattr *tb[IFLA_MAX + 1];
+    if (header->nlmsg_type != RTM_NEWLINK || found->count == SWEEP_MAX)
+        return 0;
+    if (nlmsg_parse(header, sizeof(struct ifinfomsg), tb, IFLA_MAX, NULL) < 0 || !tb[IFLA_IFNAME])
+        return rk_fail(err, -EPROTO, "a link that netlink describes badly");
+    const struct ifinfomsg *info = nlmsg_data(header);
+    char alias[sizeof NET_ALIAS_PREFIX + ABOUT_SIZE] = "";
+    if (tb[IFLA_IFALIAS])
+        nla_strlcpy(alias, tb[IFLA_IFALIAS], sizeof alias);
+    const char *tap = strstr(alias, TAP_OF_ALIAS);
+    if (!net_alias_is_ours(alias, strlen(alias)) || !tap)
+        return 0;
+    found->v[found->count].ifindex = info->ifi_index;
+    found->v[found->count].tap = (int)strtol(tap + strlen(TAP_OF_ALIAS), NULL, 10);
+    nla_strlcpy(found->v[found->count++].name, tb[IFLA_IFNAME], IF_NAMESIZE);
+    return 0;
+}
+
+static int sweep(struct net_session *session, struct rk_err *err)
+{
+    struct bridges found = {.count = 0};
+    struct ifinfomsg all = {.ifi_family = AF_UNSPEC};
+    net_automsg struct nl_msg *msg = net_msg_new(RTM_GETLINK, NLM_F_DUMP, &all, sizeof all);
+    int code = msg ? net_talk(session, &msg, 1, see_bridge, &found, NULL, err)
+                   : rk_fail(err, -ENOMEM, "out of memory");
+    if (code == -EAGAIN) /* interfaces changed meanwhile: what was seen was there */
+        code = 0;
+    for (size_t i = 0; i < found.count && code >= 0; i++) {
+        code = net_iface_is(session, found.v[i].tap, NULL, "tun", err);
+        if (code == 0)
+            code = net_iface_remove(session, found.v[i].ifindex, found.v[i].name, "bridge", err);
+    }
+    return code < 0 ? rk_wrap(err, "look for bridges that were left") : 0;
+}
+
 const struct net_mode net_mode_bridge = {
     .name = "bridge",
     .selectable = true,
     .apply = apply,
     .undo = undo,
+    .sweep = sweep,
 };

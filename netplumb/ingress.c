@@ -10,6 +10,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <string.h>
+#include <sys/random.h>
 #include <time.h>
 
 #include <linux/if_ether.h>
@@ -68,12 +69,12 @@ static int put_redirect(struct nl_msg *msg, int to, int tap)
     return 0;
 }
 
-/* A u32 filter of one key that matches every frame of every protocol ("match u8 0 0"). */
-static struct nl_msg *filter_message(int from, int to, int tap)
+/* A u32 filter of one key that matches every frame of every protocol ("match u8 0 0"), in a filter block. */
+static struct nl_msg *filter_message(uint32_t block, int to, int tap)
 {
     struct tcmsg header = {.tcm_family = AF_UNSPEC,
-                           .tcm_ifindex = from,
-                           .tcm_parent = INGRESS_HANDLE,
+                           .tcm_ifindex = (int)TCM_IFINDEX_MAGIC_BLOCK,
+                           .tcm_block_index = block,
                            .tcm_info = TC_H_MAKE(1U << 16, htons(ETH_P_ALL))}; /* preference 1 */
     union {
         struct tc_u32_sel selector;
@@ -102,22 +103,6 @@ static int talk_once(struct net_session *session, struct nl_msg *msg, net_each_f
     return net_talk(session, &msg, 1, each, arg, NULL, err);
 }
 
-/* The kernel says EBUSY while an ingress qdisc that was just deleted waits for its last readers; nothing
- * tells when they are gone. */
-static int add_qdisc(struct net_session *session, int ifindex, struct rk_err *err)
-{
-    const struct timespec pause = {.tv_nsec = BUSY_PAUSE_NS};
-    net_automsg struct nl_msg *msg = qdisc_message(RTM_NEWQDISC, NLM_F_CREATE | NLM_F_EXCL, ifindex);
-    int code = talk_once(session, msg, NULL, NULL, err);
-    for (int i = 0; code == -EBUSY && i < BUSY_TRIES; i++) {
-        nanosleep(&pause, NULL);
-        code = talk_once(session, msg, NULL, NULL, err);
-    }
-    if (code == -ENOENT)
-        rk_wrap(err, "the kernel lacks the ingress qdisc (module sch_ingress)");
-    return code;
-}
-
 static int delete_qdisc(struct net_session *session, int ifindex, struct rk_err *err)
 {
     net_automsg struct nl_msg *msg = qdisc_message(RTM_DELQDISC, 0, ifindex);
@@ -125,19 +110,42 @@ static int delete_qdisc(struct net_session *session, int ifindex, struct rk_err 
     return code == -ENOENT || code == -EINVAL || code == -ENODEV ? 0 : code;
 }
 
+/* Qdisc and filter in one datagram, of which the kernel carries out all or, when the caller was killed
+ * before, nothing: a qdisc without a filter, which nobody could tell whose it is, is never left. The filter
+ * goes into a block that exists only with this qdisc; addressed by the interface it would go into another's
+ * qdisc when ours is refused. */
+static int add_both(struct net_session *session, struct nl_msg *qdisc, struct nl_msg *filter,
+                    size_t *ret_failed, struct rk_err *err)
+{
+    struct nl_msg *both[] = {qdisc, filter};
+    return net_talk(session, both, RK_COUNT(both), NULL, NULL, ret_failed, err);
+}
+
 int net_ingress_add(struct net_session *session, int from, int to, int tap, struct rk_err *err)
 {
-    /* One after the other: in one datagram the filter would go into a qdisc of someone else's when ours is
-     * refused. */
-    int code = add_qdisc(session, from, err);
-    if (code < 0)
-        return code;
-    net_automsg struct nl_msg *filter = filter_message(from, to, tap);
-    code = talk_once(session, filter, NULL, NULL, err);
+    const struct timespec pause = {.tv_nsec = BUSY_PAUSE_NS};
+    uint32_t block;
+    size_t failed = 0;
+    if (getrandom(&block, sizeof block, 0) != (ssize_t)sizeof block)
+        return rk_fail_errno(err, "choose a filter block");
+    block |= 1; /* 0 is none */
+    net_automsg struct nl_msg *qdisc = qdisc_message(RTM_NEWQDISC, NLM_F_CREATE | NLM_F_EXCL, from);
+    net_automsg struct nl_msg *filter = filter_message(block, to, tap);
+    if (!qdisc || !filter || nla_put_u32(qdisc, TCA_INGRESS_BLOCK, block) < 0)
+        return rk_fail(err, -ENOMEM, "out of memory");
+    int code = add_both(session, qdisc, filter, &failed, err);
+    /* The kernel says EBUSY while an ingress qdisc that was just deleted waits for its last readers; nothing
+     * tells when they are gone. */
+    for (int i = 0; code == -EBUSY && failed == 0 && i < BUSY_TRIES; i++) {
+        nanosleep(&pause, NULL);
+        code = add_both(session, qdisc, filter, &failed, err);
+    }
+    if (code == -ENOENT && failed == 0)
+        return rk_wrap(err, "the kernel lacks the ingress qdisc (module sch_ingress)");
     if (code == -ENOENT)
         rk_wrap(err,
                 "the kernel lacks the u32 classifier or the mirred action (modules cls_u32, act_mirred)");
-    if (code < 0)
+    if (code < 0 && failed > 0)
         delete_qdisc(session, from, NULL);
     return code;
 }

@@ -16,6 +16,11 @@ struct net_mode {
 
     /* Take away what apply made, the tap excepted. What is gone or another's by now is no error. */
     int (*undo)(const struct net_wire *wire, struct net_session *session, struct rk_err *err);
+
+    /* Take away what callers that were killed inside apply have left in the namespace. What apply makes says
+     * from its first moment on that it is ours and for which tap, so that it is known by the tap's being
+     * gone. NULL: apply can leave nothing. */
+    int (*sweep)(struct net_session *session, struct rk_err *err);
 };
 
 extern const struct net_mode net_mode_redirect;

@@ -86,17 +86,16 @@ bool net_mode_exists(const char *name);
  * one; the caller closes ret_wire->fd, with which the tap goes unless net_wire_keep has been called, so that
  * a caller that is killed before it has noted what it made leaves no tap. The link keeps its MAC, addresses
  * and routes in every mode. -EEXIST when the link has an ingress qdisc of someone else's, -EBUSY when it
- * carries a guest already or is a port of another interface; a redirect whose tap is gone (left by a runtime
- * that was killed) is taken over. */
+ * carries a guest already or is a port of another interface; a redirect or bridge whose tap is gone (left by
+ * a runtime that was killed) is taken away. */
 int net_wire_make(struct net_wire *ret_wire, struct net_session *session, const char *mode,
                   const struct net_link *link, uid_t owner, struct rk_err *err);
 
 /* Let the tap outlive its descriptor. */
 int net_wire_keep(const struct net_wire *wire, struct rk_err *err);
 
-/* Remove what callers that were killed inside net_wire_make have left in the namespace: on its links,
- * redirects of ours whose tap is gone. What is in use, or another's, stays; so does an ingress qdisc without
- * any filter, which does nothing, and of which nobody can tell whose it is. */
+/* Remove what callers that were killed inside net_wire_make have left in the namespace: redirects and bridges
+ * of ours whose tap is gone. What is in use, or another's, stays. */
 int net_wire_sweep(struct net_session *session, struct rk_err *err);
 
 /* Undo what net_wire_make made: qdisc and filter on the link, the bridge, the tap; wire->fd is not read. Only

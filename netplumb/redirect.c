@@ -34,9 +34,25 @@ static int undo(const struct net_wire *wire, struct net_session *session, struct
     return net_ingress_remove(session, wire->link_ifindex, wire->tap_ifindex, err);
 }
 
+static int sweep(struct net_session *session, struct rk_err *err)
+{
+    struct net_survey survey;
+    int code = net_survey_take(&survey, session, err);
+    if (code < 0)
+        return code;
+    for (size_t i = 0; i < survey.link_count && code == 0; i++) {
+        code = net_ingress_claim(session, survey.links[i].name, survey.links[i].ifindex, err);
+        if (code == -EEXIST || code == -EBUSY) /* another's, or a living guest's */
+            code = 0;
+    }
+    net_survey_fini(&survey);
+    return code;
+}
+
 const struct net_mode net_mode_redirect = {
     .name = "redirect",
     .selectable = true,
     .apply = apply,
     .undo = undo,
+    .sweep = sweep,
 };

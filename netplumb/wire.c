@@ -46,6 +46,15 @@ static int describe(struct net_wire *wire, const struct net_mode *mode, const st
     return 0;
 }
 
+/* The link must be nobody's port. A bridge that a killed runtime left gives its ports back as it goes. */
+static int claim_link(const struct net_wire *wire, struct net_session *session, struct rk_err *err)
+{
+    int code = net_iface_check_free(session, wire->link_ifindex, wire->link, err);
+    if (code != -EBUSY || net_wire_sweep(session, NULL) < 0)
+        return code;
+    return net_iface_check_free(session, wire->link_ifindex, wire->link, err);
+}
+
 int net_wire_make(struct net_wire *ret_wire, struct net_session *session, const char *mode_name,
                   const struct net_link *link, uid_t owner, struct rk_err *err)
 {
@@ -55,7 +64,7 @@ int net_wire_make(struct net_wire *ret_wire, struct net_session *session, const 
     struct net_wire wire = {.fd = -1};
     int code = describe(&wire, mode, link, err);
     if (code == 0 && mode->apply)
-        code = net_iface_check_free(session, wire.link_ifindex, wire.link, err);
+        code = claim_link(&wire, session, err);
     if (code < 0)
         return code;
     code = net_tap_open(&wire, session, owner, err);
@@ -82,16 +91,9 @@ int net_wire_keep(const struct net_wire *wire, struct rk_err *err)
 
 int net_wire_sweep(struct net_session *session, struct rk_err *err)
 {
-    struct net_survey survey;
-    int code = net_survey_take(&survey, session, err);
-    if (code < 0)
-        return code;
-    for (size_t i = 0; i < survey.link_count && code == 0; i++) {
-        code = net_ingress_claim(session, survey.links[i].name, survey.links[i].ifindex, err);
-        if (code == -EEXIST || code == -EBUSY) /* another's, or a living guest's */
-            code = 0;
-    }
-    net_survey_fini(&survey);
+    int code = 0;
+    for (size_t i = 0; i < RK_COUNT(modes) && code == 0; i++)
+        code = modes[i]->sweep ? modes[i]->sweep(session, err) : 0;
     return code;
 }
 

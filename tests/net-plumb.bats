@@ -5,6 +5,7 @@
 # RUNUK_BUILD says where the driver is (default: build beside tests).
 
 bats_require_minimum_version 1.5.0
+load wait
 
 # shellcheck disable=SC2154  # $stderr comes from run --separate-stderr
 stderr_has() {
@@ -66,7 +67,7 @@ settled() {
 
 # Everything about C's network that a user could see.
 snapshot() {
-    in_c ip -d link show | sed 's/gc_timer *[0-9.]*//'
+    in_c ip -d link show | sed 's/[a-z_]*_timer *[0-9.]*//g'
     in_c ip addr show
     in_c ip -d route show table all
     in_c ip -d -6 route show table all
@@ -93,6 +94,11 @@ start_driver() {
     PIDS+=("$GUEST")
     read -r -t 10 RECORD <&"$fd"
     exec {fd}>&-
+}
+
+# bridge_of RECORD: the name of its bridge.
+bridge_of() {
+    cut -d, -f6 <<<"$1"
 }
 
 stop_guest() {
@@ -132,7 +138,7 @@ survey_is_right() {
 # has_no_trace: no interface but lo and the veths that the test made, no ingress qdisc.
 has_no_trace() {
     run in_c ip -j link show
-    [ "$(jq -r '[.[].ifname | select(test("^(tap|br)[0-9]"))] | length' <<<"$output")" -eq 0 ]
+    [ "$(jq -r '[.[].ifname | select(test("^(tap[0-9]|br-)"))] | length' <<<"$output")" -eq 0 ]
     run in_c tc qdisc show
     [[ $output != *ingress* ]]
     [[ $output != *clsact* ]]
@@ -242,10 +248,10 @@ guest_answers() {
 @test "bridge: the guest is reached, v4 and v6, large frames, checksums finished" {
     veth eth0 1
     start_guest bridge eth0
-    [[ $RECORD == bridge,tap0,*,eth0,*,br0,*,$(in_c ip -j link show eth0 | jq -r '.[0].address'),1500 ]]
+    [[ $RECORD == bridge,tap0,*,eth0,*,br-*,*,$(in_c ip -j link show eth0 | jq -r '.[0].address'),1500 ]]
     guest_answers
     # Neither ports nor bridge have learnt the guest's MAC anywhere but at the tap.
-    run in_c bridge -j fdb show br br0
+    run in_c bridge -j fdb show br "$(bridge_of "$RECORD")"
     [ "$(jq -r --arg mac "$(cut -d, -f8 <<<"$RECORD")" '[.[] | select(.mac == $mac) | .ifname] | join(" ")' <<<"$output")" = tap0 ]
     stop_guest "$GUEST"
     has_no_trace
@@ -461,18 +467,61 @@ guest_answers() {
     has_no_trace
 }
 
-@test "what a killed runtime left on a link is taken over" {
+@test "what a killed runtime left on a link is taken away" {
     veth eth0 1
     snapshot >"$BATS_TEST_TMPDIR/before"
-    local mode
+    local left mode
+    for left in redirect bridge; do
+        for mode in redirect bridge; do
+            driver make "$left" eth0
+            in_c ip link del tap0 # what is on eth0 stays, and leads nowhere
+            if [[ $left == redirect ]]; then
+                in_c tc qdisc show dev eth0 | grep -q ingress
+            else
+                in_c ip -o link show dev eth0 | grep -q 'master br-'
+            fi
+            start_guest "$mode" eth0
+            in_p ping -c 1 -W 2 10.99.1.2
+            stop_guest "$GUEST"
+            snapshot | diff "$BATS_TEST_TMPDIR/before" -
+        done
+    done
+}
+
+# The kernel has noticed that nobody holds the tap; what else it tells a bridge about that it tells at once.
+tap_settled() {
+    in_c ip -o link show dev tap0 | grep -q NO-CARRIER
+}
+
+# killed_making MODE N: a wire whose maker is killed at its N-th message to the kernel; false when it does not get there.
+killed_making() {
+    local status=0
+    in_c timeout 20 strace -o /dev/null -e trace=sendmsg -e "inject=sendmsg:signal=SIGKILL:when=$2" "$DRIVER" make "$1" eth0 >record || status=$?
+    ((status == 137))
+}
+
+@test "a maker that is killed at any message leaves only what says whose it is, and for which tap" {
+    veth eth0 1
+    local mode n
+    cd "$BATS_TEST_TMPDIR"
     for mode in redirect bridge; do
-        driver make redirect eth0
-        in_c ip link del tap0 # the redirect on eth0 stays, and leads nowhere
-        in_c tc qdisc show dev eth0 | grep -q ingress
-        start_guest "$mode" eth0
-        in_p ping -c 1 -W 2 10.99.1.2
-        stop_guest "$GUEST"
-        snapshot | diff "$BATS_TEST_TMPDIR/before" -
+        for ((n = 1; ; n++)); do
+            killed_making "$mode" "$n" 2>/dev/null || break
+            in_c tc qdisc show dev eth0 >"$BATS_TEST_TMPDIR/qdisc"
+            # shellcheck disable=SC2314 # the last command of the list
+            if grep ingress "$BATS_TEST_TMPDIR/qdisc"; then in_c tc filter show dev eth0 ingress | grep 'Redirect to device'; fi
+            in_c ip -j link | jq -e '[.[] | select(.ifname | startswith("br-")) | .ifalias] | all(startswith("runuk: eth0, tap "))'
+            in_c ip -j link | jq -e 'all(.ifname != "tap0")'
+            driver sweep
+            has_no_trace
+        done
+        ((n > 5))
+        eventually 5 tap_settled
+        snapshot >living
+        driver sweep
+        snapshot | diff living -
+        driver undo "$(cat record)" # of the one that got through
+        has_no_trace
     done
 }
 
@@ -491,8 +540,8 @@ guest_answers() {
 
     in_c tc qdisc del dev eth0 ingress
     record=$(driver make bridge eth0)
-    in_c ip link del br0
-    in_c ip link add br0 type bridge
+    in_c ip link del "$(bridge_of "$record")"
+    in_c ip link add "$(bridge_of "$record")" type bridge
     in_c ip link set tap1 down
     in_c ip link set tap1 name other
     snapshot >"$BATS_TEST_TMPDIR/before"
@@ -524,7 +573,7 @@ guest_answers() {
     snapshot >"$BATS_TEST_TMPDIR/before"
     run --separate-stderr driver make bridge mine
     [ "$status" -eq 1 ]
-    stderr_has "put the link on bridge 'br0'"
+    stderr_has "put the link on bridge 'br-"
     run --separate-stderr driver make redirect eth0
     [ "$status" -eq 1 ]
     snapshot | diff "$BATS_TEST_TMPDIR/before" -
@@ -565,7 +614,7 @@ guest_answers() {
             "$1" repeat 5 redirect eth0 && "$1" repeat 5 bridge eth0 && "$1" repeat 5 none - && ip -br link' _ "$DRIVER"
     [ "$status" -eq 0 ]
     [[ $output != *tap* ]]
-    [[ $output != *br0* ]]
+    [[ $output != *br-* ]]
 }
 
 @test "an unknown mode is an error that names the modes" {

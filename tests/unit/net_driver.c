@@ -23,6 +23,7 @@ static const char usage[] =
     "net_driver exec MODE LINK|- CMD...   make a wire, print its record, become CMD, @TAP@ in which is the "
     "tap's fd\n"
     "net_driver undo RECORD               undo a wire that was made\n"
+    "net_driver sweep                     take away what was left by makers that were killed\n"
     "net_driver repeat N MODE LINK|-      make and undo N times, print the medians in microseconds\n";
 
 struct context {
@@ -258,6 +259,8 @@ static int run(struct context *c, int argc, char **argv, struct rk_err *err)
         print_survey(&c->survey);
         return 0;
     }
+    if (argc == 2 && !strcmp(argv[1], "sweep"))
+        return net_wire_sweep(c->session, err);
     if (argc == 3 && !strcmp(argv[1], "undo")) {
         code = read_record(&c->wire, argv[2], err);
         return code < 0 ? code : net_wire_undo(&c->wire, c->session, NULL, err);
