@@ -7,7 +7,8 @@
 #include "sandbox/namespaces.h"
 
 #define CTR_SLOT_FIRST                                                                                       \
-    3 /* the monitor's descriptors start here: image, then /dev/kvm where needed, disks, taps */
+    3 /* the monitor's descriptors start here: image, then /dev/kvm where needed, disks, figures where it    \
+         counts, taps */
 #define CTR_SLOTS_MAX 128
 
 /* Messages between create or start (left) and the first process (right); a message is its letter, then the
