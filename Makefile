@@ -69,6 +69,7 @@ RUNUK_OBJS := \
 	lib/argv.o \
 	lib/err.o \
 	lib/fd.o \
+	lib/figures.o \
 	lib/json.o \
 	lib/log.o \
 	lib/message.o \
@@ -83,6 +84,7 @@ RUNUK_OBJS := \
 	lifecycle/events.o \
 	lifecycle/exec.o \
 	lifecycle/features.o \
+	lifecycle/figures.o \
 	lifecycle/hooks.o \
 	lifecycle/inspect.o \
 	lifecycle/init.o \
@@ -147,7 +149,8 @@ HVT_OBJS := $(MONITOR_COMMON_OBJS) \
 	hypervisor/solo5/hvt_probe.o \
 	hypervisor/solo5/hvt_probe_x86_64.o \
 	hypervisor/solo5/hvt_run.o \
-	hypervisor/solo5/hvt_x86_64.o
+	hypervisor/solo5/hvt_x86_64.o \
+	lib/figures.o
 
 MONITOR_SAN   := $(if $(filter 1,$(SAN)),-fsanitize=undefined -fsanitize-undefined-trap-on-error)
 MONITOR_FLAGS  = $(CFLAGS) $(COMMON) -fPIE $(HARDEN) -ffunction-sections -fdata-sections $(MONITOR_SAN)
@@ -174,7 +177,7 @@ $(B)/runuk-hvt: $(addprefix $(B)/monitor/,$(HVT_OBJS))
 # --- unit tests and fuzz targets ------------------------------------------------------------------------------------------------
 
 # Each is tests/unit/NAME.c, a program that prints TAP and ends with 0 when all is well.
-UNIT_TESTS := bpf config files guest hvt_call lib load monitor record solo5 spec
+UNIT_TESTS := bpf config figures files guest hvt_call lib load monitor record solo5 spec
 # Each is tests/fuzz/NAME.c with LLVMFuzzerTestOneInput; FUZZ_DEPS_NAME are the sources that it exercises.
 FUZZ_TESTS       := guest record solo5 spec
 FUZZ_DEPS_guest  := bundle/fill.c bundle/family/family.c bundle/family/mirage.c bundle/family/solo5.c lib/argv.c lib/err.c
@@ -200,6 +203,11 @@ UNIT_OBJS_config := \
 	lib/fd.o \
 	lib/json.o \
 	tests/unit/config.o
+
+UNIT_OBJS_figures := \
+	lib/err.o \
+	lib/figures.o \
+	tests/unit/figures.o
 
 UNIT_OBJS_files := \
 	bundle/files.o \

@@ -20,7 +20,8 @@ static int spt_probe(const struct hv_host *host, char reason[HV_REASON])
 
 static int spt_prepare(const struct hv_launch *launch, struct rk_argv *ret_argv)
 {
-    return hv_solo5_prepare("runuk-spt", NULL, launch, ret_argv);
+    const char *const none[] = {NULL};
+    return hv_solo5_prepare("runuk-spt", none, launch, ret_argv);
 }
 
 static const struct hv_monitor spt = {
@@ -43,9 +44,11 @@ static int hvt_probe(const struct hv_host *host, char reason[HV_REASON])
 
 static int hvt_prepare(const struct hv_launch *launch, struct rk_argv *ret_argv)
 {
-    char kvm[32];
+    char kvm[32], figures[32];
+    const char *const extra[] = {kvm, launch->figures_fd < 0 ? NULL : figures, NULL};
     snprintf(kvm, sizeof kvm, "--kvm=@%d", launch->kvm_fd);
-    return hv_solo5_prepare("runuk-hvt", kvm, launch, ret_argv);
+    snprintf(figures, sizeof figures, "--figures=@%d", launch->figures_fd);
+    return hv_solo5_prepare("runuk-hvt", extra, launch, ret_argv);
 }
 
 static const struct hv_monitor hvt = {
@@ -54,6 +57,7 @@ static const struct hv_monitor hvt = {
     .target = RK_SOLO5_HVT,
     .score = 2, /* a VM boundary is the better one */
     .needs_kvm = true,
+    .counts = true,
     .headroom = 4 * MIB,
     .headroom_shift = 8,
     .memory_max = 4096 * MIB, /* four page directories of 2 MiB pages */

@@ -37,6 +37,7 @@ struct hv_disk {
 struct hv_launch {
     int image_fd;
     int kvm_fd;      /* -1 when the monitor needs none */
+    int figures_fd;  /* -1 when it does not count */
     uint64_t memory; /* bytes */
     const struct hv_net *nets;
     size_t net_count;
@@ -51,6 +52,7 @@ struct hv_monitor {
     enum rk_solo5_target target;
     int score;               /* among monitors that could boot forms of one image, the highest wins */
     bool needs_kvm;          /* gets an open /dev/kvm */
+    bool counts;             /* gets a file to count in (lib/figures.h) */
     uint64_t headroom;       /* bytes that the monitor and the kernel take beside the guest's memory … */
     unsigned headroom_shift; /* … plus guest memory >> this (page tables) */
     uint64_t memory_max;     /* bytes of guest memory at the most */
@@ -82,8 +84,8 @@ int hv_memory_size(uint64_t *ret_memory, const struct hv_monitor *monitor, const
  * boot, and remembered in the state root. 0, or negative with `reason`. */
 int hv_kvm_probe(const struct hv_host *host, const char *probe_binary, char reason[HV_REASON]);
 
-/* The command line of both Solo5 tenders of ours; `extra` (may be NULL) is one more option. */
-int hv_solo5_prepare(const char *name, const char *extra, const struct hv_launch *launch,
+/* The command line of both Solo5 tenders of ours; `extra`, which ends with NULL, are more options. */
+int hv_solo5_prepare(const char *name, const char *const *extra, const struct hv_launch *launch,
                      struct rk_argv *ret_argv);
 
 #endif

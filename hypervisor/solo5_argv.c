@@ -4,14 +4,14 @@
 #include <errno.h>
 #include <stdio.h>
 
-int hv_solo5_prepare(const char *name, const char *extra, const struct hv_launch *launch,
+int hv_solo5_prepare(const char *name, const char *const *extra, const struct hv_launch *launch,
                      struct rk_argv *ret_argv)
 {
     int r = rk_argv_add(ret_argv, name);
     if (r == 0)
         r = rk_argv_addf(ret_argv, "--mem=%llu", (unsigned long long)(launch->memory >> 20));
-    if (r == 0 && extra)
-        r = rk_argv_add(ret_argv, extra);
+    for (; r == 0 && *extra; extra++)
+        r = rk_argv_add(ret_argv, *extra);
     for (size_t i = 0; i < launch->net_count && r == 0; i++) {
         const struct hv_net *n = &launch->nets[i];
         const uint8_t *m = n->mac;

@@ -22,6 +22,7 @@
 #include "lib/log.h"
 #include "lib/message.h"
 #include "lifecycle/apart.h"
+#include "lifecycle/figures.h"
 #include "lifecycle/hooks.h"
 #include "lifecycle/plan.h"
 #include "sandbox/console.h"
@@ -265,13 +266,26 @@ static bool has_hooks(const struct bnd_hooks *hooks)
     return hooks->prestart.n + hooks->create_runtime.n + hooks->create_container.n > 0;
 }
 
+/* The monitor's last slot of create's: it lies in the state directory, so that it outlives the guest. */
+static int add_figures(struct work *w, struct rk_err *err)
+{
+    struct ctr_plan *plan = w->plan;
+    if (!plan->monitor->counts)
+        return 0;
+    int fd = ctr_figures_make(w->dir, err);
+    if (fd < 0)
+        return fd;
+    plan->slots[plan->slot_count++] = fd;
+    return 0;
+}
+
 static int make_container(struct work *w, struct rk_err *err)
 {
     struct ctr_record *record = w->plan->record;
     const struct bnd_spec *spec = w->plan->spec;
     int r;
     record->status = CTR_CREATING;
-    if ((r = open_console(w, err)) < 0 || (r = make_cgroup(w, err)) < 0)
+    if ((r = open_console(w, err)) < 0 || (r = add_figures(w, err)) < 0 || (r = make_cgroup(w, err)) < 0)
         return r;
     w->cgroup_fd = box_cgroup_open_v2(&record->cgroup);
     if ((r = w->gate = open_gate(w->dir, err)) < 0 || (r = spawn(w, err)) < 0 ||

@@ -10,7 +10,7 @@
 #include "lib/err.h"
 #include "lib/json.h"
 #include "lifecycle/call.h"
-#include "lifecycle/inspect.h"
+#include "lifecycle/figures.h"
 
 /* A member that this host counts; others are left out, as runc leaves out zeros. */
 static void put(json_t *json, const char *key, int64_t value)
@@ -63,18 +63,20 @@ static json_t *memory_stats(const struct box_cgroup_stats *s, const struct box_c
 }
 
 /* One line of runc's shape. What only runuk knows stands under a key of its own. */
-static int print_stats(const struct ctr_record *record, struct rk_err *err)
+static int print_stats(const struct ctr_record *record, int dir, struct rk_err *err)
 {
     struct box_cgroup_stats s;
     box_cgroup_stats(&s, &record->cgroup);
     json_t *pids = json_object();
     put(pids, "current", s.pids);
     put(pids, "limit", s.pids_limit == INT64_MAX ? -1 : s.pids_limit);
-    rk_autojson json_t *event = json_pack(
-        "{s:s,s:s,s:{s:o,s:o,s:o,s:{},s:{},s:{},s:n,s:{s:s,s:I,s:o}}}", "type", "stats", "id", record->id,
-        "data", "cpu", cpu_stats(&s), "memory", memory_stats(&s, &record->cgroup), "pids", pids, "blkio",
-        "hugetlb", "intel_rdt", "network_interfaces", "runuk", "monitor", record->monitor, "guest_memory",
-        (json_int_t)record->memory, "network", ctr_net_counters(record));
+    rk_autojson json_t *event =
+        json_pack("{s:s,s:s,s:{s:o,s:o,s:o,s:{},s:{},s:{},s:n,s:{s:s,s:I}}}", "type", "stats", "id",
+                  record->id, "data", "cpu", cpu_stats(&s), "memory", memory_stats(&s, &record->cgroup),
+                  "pids", pids, "blkio", "hugetlb", "intel_rdt", "network_interfaces", "runuk", "monitor",
+                  record->monitor, "guest_memory", (json_int_t)record->memory);
+    if (event)
+        ctr_figures_put(json_object_get(json_object_get(event, "data"), "runuk"), record, dir);
     rk_autofree char *text = event ? json_dumps(event, JSON_COMPACT) : NULL;
     if (!text)
         return rk_fail(err, -ENOMEM, "out of memory");
@@ -84,7 +86,7 @@ static int print_stats(const struct ctr_record *record, struct rk_err *err)
 
 /* Statistics every `interval` seconds, and out-of-memory kills as they are noticed, until the guest has
  * ended. */
-static int follow(const struct ctr_record *record, int interval, struct rk_err *err)
+static int follow(const struct ctr_record *record, int dir, int interval, struct rk_err *err)
 {
     struct box_cgroup_stats before, now;
     rk_autoclose int pidfd = rk_process_open(&record->process);
@@ -98,7 +100,7 @@ static int follow(const struct ctr_record *record, int interval, struct rk_err *
         before = now;
         if (r == 0)
             break;
-        r = r == -ETIMEDOUT ? print_stats(record, err)
+        r = r == -ETIMEDOUT ? print_stats(record, dir, err)
                             : rk_fail(err, r, "wait for container '%s'", record->id);
     }
     return r == -ESRCH ? 0 : r;
@@ -135,7 +137,7 @@ int ctr_events_verb(struct ctr_call *call, struct rk_err *err)
     if (ctr_record_status(record) == CTR_STOPPED)
         r = rk_fail(err, -ESRCH, "container with id %s is not running", id);
     else
-        r = stats ? print_stats(record, err) : follow(record, (int)seconds, err);
+        r = stats ? print_stats(record, dir, err) : follow(record, dir, (int)seconds, err);
     ctr_record_free(record);
     return r;
 }

@@ -137,7 +137,7 @@ static int exec_in(struct ctr_call *call, const char *id, const struct options *
     if (ctr_record_status(record) == CTR_STOPPED)
         r = rk_fail(err, -ESRCH, "cannot exec in a stopped container");
     else
-        r = i->name ? i->answer(record, &text, err) : refuse(id, err);
+        r = i->name ? i->answer(record, dir, &text, err) : refuse(id, err);
     ctr_record_free(record);
     return r < 0 ? r : answer(o, tty, text, r, err);
 }

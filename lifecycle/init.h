@@ -8,7 +8,8 @@
 #include "sandbox/userns.h"
 
 #define CTR_SLOT_FIRST                                                                                       \
-    3 /* the monitor's descriptors start here: image, then /dev/kvm where needed, disks, taps */
+    3 /* the monitor's descriptors start here: image, then /dev/kvm where needed, disks, figures where it    \
+         counts, taps */
 #define CTR_SLOTS_MAX     120
 #define CTR_PRESERVED_MAX 32 /* descriptors of the caller that are kept open */
 

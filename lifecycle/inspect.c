@@ -13,6 +13,7 @@
 #include "lib/err.h"
 #include "lib/fd.h"
 #include "lib/json.h"
+#include "lifecycle/figures.h"
 
 /* Seconds since the container's process was made; 0 when that can't be told. */
 static double age(const struct ctr_record *record)
@@ -22,17 +23,6 @@ static double age(const struct ctr_record *record)
     if (rk_read_file_at(AT_FDCWD, "/proc/uptime", 256, &uptime, NULL) < 0 || ticks <= 0)
         return 0;
     return strtod(uptime, NULL) - (double)record->process.start / (double)ticks;
-}
-
-/* The wire of the d-th device of the manifest, if it is a network device that has one. */
-static const struct ctr_wire *wire_of(const struct ctr_record *record, size_t device)
-{
-    size_t n = 0;
-    if (record->devices[device].type != RK_SOLO5_NET)
-        return NULL;
-    for (size_t i = 0; i < device; i++)
-        n += record->devices[i].type == RK_SOLO5_NET;
-    return n < record->wire_count ? &record->wires[n] : NULL;
 }
 
 static void print_addresses(FILE *out, const struct net_link *link)
@@ -47,7 +37,7 @@ static void print_addresses(FILE *out, const struct net_link *link)
 static void print_device(FILE *out, const struct ctr_record *record, size_t i)
 {
     const struct ctr_device *d = &record->devices[i];
-    const struct ctr_wire *w = wire_of(record, i);
+    const struct ctr_wire *w = ctr_figures_wire(record, i);
     if (!w) {
         fprintf(out, "device %s: block\n", d->name);
         return;
@@ -64,8 +54,9 @@ static int finish(FILE *out, char **ret_text, struct rk_err *err)
     return fclose(out) != 0 || !*ret_text ? rk_fail(err, -ENOMEM, "out of memory") : 0;
 }
 
-static int info(const struct ctr_record *record, char **ret_text, struct rk_err *err)
+static int info(const struct ctr_record *record, int dir, char **ret_text, struct rk_err *err)
 {
+    (void)dir;
     size_t size;
     FILE *out = open_memstream(ret_text, &size);
     if (!out)
@@ -79,53 +70,11 @@ static int info(const struct ctr_record *record, char **ret_text, struct rk_err 
     return finish(out, ret_text, err);
 }
 
-/* The counters of one interface in /proc/PID/net/dev; false when it is not there. Its columns:
- * proc_net_dev(5). */
-static bool read_counters(const char *table, const char *name, int64_t c[4])
+static int net(const struct ctr_record *record, int dir, char **ret_text, struct rk_err *err)
 {
-    long long b, p, b2, p2;
-    size_t len = strlen(name);
-    for (const char *line = table; line && *line; line = strchr(line, '\n'), line = line ? line + 1 : NULL) {
-        line += strspn(line, " ");
-        if (strncmp(line, name, len) != 0 || line[len] != ':')
-            continue;
-        if (sscanf(line + len + 1, "%lld %lld %*d %*d %*d %*d %*d %*d %lld %lld", &b, &p, &b2, &p2) != 4)
-            return false;
-        c[0] = b;
-        c[1] = p;
-        c[2] = b2;
-        c[3] = p2;
-        return true;
-    }
-    return false;
-}
-
-/* Frames and bytes of every network device, as the guest sees them: what its tap receives is what the guest
- * sent. */
-json_t *ctr_net_counters(const struct ctr_record *record)
-{
-    char path[64];
-    rk_autofree char *table = NULL;
-    json_t *all = json_object();
-    snprintf(path, sizeof path, "/proc/%d/net/dev", (int)record->process.pid);
-    if (rk_read_file_at(AT_FDCWD, path, 1 << 20, &table, NULL) < 0)
-        return all;
-    for (size_t i = 0; i < record->device_count; i++) {
-        const struct ctr_wire *w = wire_of(record, i);
-        int64_t c[4];
-        if (w && read_counters(table, w->wire.tap, c))
-            json_object_set_new(all, record->devices[i].name,
-                                json_pack("{s:I,s:I,s:I,s:I}", "rx_bytes", (json_int_t)c[2], "rx_frames",
-                                          (json_int_t)c[3], "tx_bytes", (json_int_t)c[0], "tx_frames",
-                                          (json_int_t)c[1]));
-    }
-    return all;
-}
-
-static int net(const struct ctr_record *record, char **ret_text, struct rk_err *err)
-{
+    (void)dir;
     size_t size;
-    rk_autojson json_t *counters = ctr_net_counters(record);
+    rk_autojson json_t *counters = ctr_figures_network(record);
     FILE *out = open_memstream(ret_text, &size);
     if (!out)
         return rk_fail_errno(err, "out of memory");
@@ -144,15 +93,17 @@ static int net(const struct ctr_record *record, char **ret_text, struct rk_err *
     return finish(out, ret_text, err);
 }
 
-static int stats(const struct ctr_record *record, char **ret_text, struct rk_err *err)
+static int stats(const struct ctr_record *record, int dir, char **ret_text, struct rk_err *err)
 {
     struct box_cgroup_stats s;
     box_cgroup_stats(&s, &record->cgroup);
     rk_autojson json_t *json =
-        json_pack("{s:s,s:f,s:{s:I,s:I,s:I,s:I},s:{s:I},s:I,s:o}", "id", record->id, "uptime", age(record),
+        json_pack("{s:s,s:f,s:{s:I,s:I,s:I,s:I},s:{s:I},s:I}", "id", record->id, "uptime", age(record),
                   "memory", "usage", (json_int_t)s.memory_usage, "limit", (json_int_t)s.memory_limit, "guest",
                   (json_int_t)record->memory, "oom_kills", (json_int_t)s.oom_kills, "cpu", "usage",
-                  (json_int_t)s.cpu_ns, "pids", (json_int_t)s.pids, "network", ctr_net_counters(record));
+                  (json_int_t)s.cpu_ns, "pids", (json_int_t)s.pids);
+    if (json)
+        ctr_figures_put(json, record, dir);
     *ret_text = json ? json_dumps(json, JSON_COMPACT | JSON_REAL_PRECISION(9)) : NULL;
     if (!*ret_text)
         return rk_fail(err, -ENOMEM, "out of memory");
@@ -166,8 +117,9 @@ static int stats(const struct ctr_record *record, char **ret_text, struct rk_err
 
 /* For a HEALTHCHECK: the monitor runs and is not frozen. What the guest makes of it only the guest can say.
  */
-static int alive(const struct ctr_record *record, char **ret_text, struct rk_err *err)
+static int alive(const struct ctr_record *record, int dir, char **ret_text, struct rk_err *err)
 {
+    (void)dir;
     enum ctr_status status = ctr_record_status(record);
     if (asprintf(ret_text, "%s\n", ctr_status_name(status)) < 0)
         return rk_fail(err, -ENOMEM, "out of memory");

@@ -7,16 +7,12 @@
 struct ctr_inspection {
     const char *name; /* ":info" */
     const char *help;
-    /* Write the answer, as text for people or as JSON, to *ret_text (heap). Returns the exit status of the
-     * command (0 or 1), or a negative errno with a text. */
-    int (*answer)(const struct ctr_record *record, char **ret_text, struct rk_err *err);
+    /* Write the answer, as text for people or as JSON, to *ret_text (heap). `dir` is the state directory.
+     * Returns the exit status of the command (0 or 1), or a negative errno with a text. */
+    int (*answer)(const struct ctr_record *record, int dir, char **ret_text, struct rk_err *err);
 };
 
 /* Ends with a NULL name. */
 extern const struct ctr_inspection ctr_inspections[];
-
-/* {DEVICE: {"rx_bytes","rx_frames","tx_bytes","tx_frames"}} of every network device that has a tap, as the
- * guest sees them. NULL without memory. */
-json_t *ctr_net_counters(const struct ctr_record *record);
 
 #endif

@@ -19,7 +19,9 @@ struct ctr_plan {
     uid_t uid; /* of the monitor, inside its user namespace */
     gid_t gid;
     int monitor_fd;
-    int slots[CTR_SLOTS_MAX]; /* image, /dev/kvm where the monitor needs it, disks in the manifest's order */
+    /* Image, /dev/kvm where the monitor needs it, disks in the manifest's order; create adds the file of
+     * figures where the monitor counts. */
+    int slots[CTR_SLOTS_MAX];
     size_t slot_count;
 };
 

@@ -108,6 +108,7 @@ static int monitor_argv(struct rk_argv *ret_argv, const struct ctr_record *recor
         return rk_fail(err, -EINVAL, "unknown monitor '%s'", record->monitor);
     struct hv_launch launch = {.image_fd = CTR_SLOT_FIRST,
                                .kvm_fd = -1,
+                               .figures_fd = -1,
                                .memory = record->memory,
                                .args = args,
                                .nets = nets,
@@ -121,6 +122,8 @@ static int monitor_argv(struct rk_argv *ret_argv, const struct ctr_record *recor
         disks[launch.disk_count++] = (struct hv_disk){.device = record->devices[i].name, .fd = fd};
         fd++;
     }
+    if (monitor->counts)
+        launch.figures_fd = fd++;
     for (size_t i = 0; i < record->device_count; i++) {
         if (record->devices[i].type != RK_SOLO5_NET)
             continue;

@@ -164,6 +164,7 @@ int ctr_store_remove(const struct ctr_store *store, const char *id, int dir, str
 {
     /* The record goes last: until then a crash leaves a container that `delete` knows. */
     unlinkat(dir, CTR_GATE_SOCKET, 0);
+    unlinkat(dir, CTR_FIGURES_FILE, 0);
     int r = rk_remove_children(dir);
     if (unlinkat(store->fd, id, AT_REMOVEDIR) < 0 && errno != ENOENT && r == 0)
         r = -errno;

@@ -15,8 +15,9 @@ struct ctr_store {
     int fd;     /* -1 while the root does not exist */
 };
 
-#define CTR_RECORD_FILE "runuk.json"
-#define CTR_GATE_SOCKET "gate"
+#define CTR_RECORD_FILE  "runuk.json"
+#define CTR_GATE_SOCKET  "gate"
+#define CTR_FIGURES_FILE "figures" /* lib/figures.h; only where the monitor counts */
 
 /* Open the root: `path` (--root), or NULL for /run/runuk, for ordinary users $XDG_RUNTIME_DIR/runuk. With
  * `make` it is created (0700) when missing; else a missing one is an empty store. A root that others could

@@ -146,6 +146,14 @@ all_checked_in() {
     checked_in hvt
 }
 
+@test "exits and blocks are counted" {
+    checked_in hvt
+}
+
+@test "an exit by a signal is counted as such" {
+    checked_in hvt
+}
+
 @test "ping and fetch through a tap" {
     checked_in hvt
 }
@@ -227,6 +235,14 @@ all_checked_in() {
 }
 
 @test "a bind mount is the guest's disk, read-only too" {
+    checked_in runuk
+}
+
+@test "events and :stats tell what the monitor counted" {
+    checked_in runuk
+}
+
+@test "figures that are none are left out" {
     checked_in runuk
 }
 

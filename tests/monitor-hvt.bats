@@ -43,7 +43,7 @@ ended() {
 
 @test "bad options are refused, with the usage" {
     exec 7</dev/null
-    for option in --mem=0 --mem=1x --kvm --kvm=7 --kvm= --probe=1 --x-exec-heap --net:nosuch=tap0; do
+    for option in --mem=0 --mem=1x --kvm --kvm=7 --kvm= --figures --figures=7 --probe=1 --x-exec-heap --net:nosuch=tap0; do
         hvt --kvm=@7 "$option" "$GUESTS/hello.hvt"
         ended 1
         said "Invalid option"
@@ -73,6 +73,24 @@ ended() {
     run timeout 20 chroot empty /hvt --probe
     ended 1
     said "open '/dev/kvm': No such file or directory"
+}
+
+@test "a file of figures that is none is refused, before KVM is asked for anything" {
+    exec 7<>/dev/null
+    truncate -s 4095 small
+    hvt --kvm=@7 --figures=@7 "$GUESTS/hello.hvt"
+    ended 1
+    said "--figures=@7: a file of figures has 4096 bytes at least"
+    hvt --kvm=@7 --figures=@8 "$GUESTS/hello.hvt" 8<>small
+    ended 1
+    said "--figures=@8: a file of figures has 4096 bytes at least"
+    hvt --kvm=@7 --figures=@77 "$GUESTS/hello.hvt"
+    ended 1
+    said "--figures=@77: descriptor '@77': Bad file descriptor"
+    truncate -s 4096 figures
+    hvt --kvm=@7 --figures=@8 "$GUESTS/hello.hvt" 8<figures
+    ended 1
+    said "--figures=@8: map the file of figures: Permission denied"
 }
 
 @test "a device that is not KVM is told from one that is" {

@@ -54,6 +54,26 @@ process() {
     equal "$(jq '.memory.usage > 0 and .cpu.usage > 0 and .uptime > 0' <<<"$output")" true
 }
 
+# What an spt guest does, no monitor sees: the kernel counts its system calls, all devices and the console together.
+@test ":stats and events: the kernel's own count of an spt guest's system calls" {
+    truncate -s 64K disk.img
+    bundle disk block write wait
+    config disk '.mounts += [{destination: "/dev/storage", type: "bind", source: $from, options: ["rbind"]}]' \
+        --arg from "$BATS_TEST_TMPDIR/disk.img"
+    launch disk
+    prints disk waiting
+    run -0 runuk exec disk :stats
+    local written=$((65536 + $(wc -c <disk.out)))
+    # What is left are the few words of the process before it was the monitor.
+    equal "$(jq --argjson n "$written" '.io.writes >= 131 and .io.writes < 200
+        and .io.written_bytes >= $n and .io.written_bytes < $n + 1024' <<<"$output")" true
+    equal "$(jq -c '[has("block"), has("exits"), .network]' <<<"$output")" '[false,false,{}]'
+    run -0 runuk events --stats disk
+    equal "$(jq --argjson n "$written" '.data.runuk.io.written_bytes >= $n' <<<"$output")" true
+    equal "$(jq -c '.data.runuk | [has("block"), has("exits")]' <<<"$output")" '[false,false]'
+    [[ ! -e $ROOT/disk/figures ]]
+}
+
 @test ":net tells devices that are wired to nothing as well" {
     bundle page web
     launch page

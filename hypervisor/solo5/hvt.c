@@ -67,11 +67,26 @@ static int tell_guest(struct hvt *hvt, uint64_t kernel_end, struct rk_err *err)
     return tdr_write_cmdline((char *)hvt->mem.ram.base + info.cmdline, hvt->tender->args, err);
 }
 
+/* Where to count. Without the option it is all the same, so that the counting needs no condition. */
+static int open_figures(struct hvt *hvt, struct rk_err *err)
+{
+    if (!hvt->tender->figures)
+        return 0;
+    int fd = tdr_inherited_fd(hvt->tender->figures, err);
+    int rc = fd < 0 ? fd : rk_figures_map(&hvt->figures, fd, err);
+    if (rc)
+        return rk_wrap(err, "--figures=%s", hvt->tender->figures);
+    close(fd);
+    return 0;
+}
+
 /* Everything that comes before the guest's first instruction. */
 static int prepare(struct hvt *hvt, struct tender *tender, struct rk_err *err)
 {
     uint64_t kernel_end = 0;
-    int rc = tdr_attach(tender, err);
+    int rc = open_figures(hvt, err);
+    if (!rc)
+        rc = tdr_attach(tender, err);
     if (!rc)
         rc = hvt_mem_init(&hvt->mem, round_memory(tender), err);
     if (!rc)
@@ -92,6 +107,7 @@ int main(int argc, char **argv)
     (void)argc;
     struct tender tender = {0};
     struct hvt hvt = {.tender = &tender, .kvm_fd = -1, .vm_fd = -1, .vcpu_fd = -1};
+    hvt.figures = &hvt.own_figures;
     struct rk_err err;
     err.code = 0;
     int status = 0, rc = tdr_handle_signals(&err);

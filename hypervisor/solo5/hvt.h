@@ -10,6 +10,7 @@
 
 #include "hypervisor/solo5/hvt_mem.h"
 #include "hypervisor/solo5/tender.h"
+#include "lib/figures.h"
 
 /* Guest-physical map that every architecture shares (Solo5's hvt_abi.h). */
 #define HVT_BOOT_INFO UINT64_C(0x10000)
@@ -36,7 +37,9 @@ struct hvt {
     int kvm_fd, vm_fd, vcpu_fd;
     struct kvm_run *run;
     uint64_t cpu_hz;
-    bool has_net, has_block; /* which hypercalls exist */
+    struct rk_figures *figures;    /* never NULL while the guest runs */
+    struct rk_figures own_figures; /* counted in when nobody asks for them */
+    bool has_net, has_block;       /* which hypercalls exist */
     size_t poll_count;
     struct pollfd polls[RK_SOLO5_MFT_ENTRIES];
     uint8_t poll_handles[RK_SOLO5_MFT_ENTRIES]; /* of the descriptor at the same index */

@@ -177,6 +177,9 @@ static int serve_block(struct hvt *hvt, void *at, bool write_it, struct rk_err *
             rc = transfer(device->fd, write_it, data, call.len, call.offset, err);
         if (rc)
             return rc;
+        struct rk_figures_block *figures = &hvt->figures->blocks[call.handle];
+        rk_figures_add(write_it ? &figures->writes : &figures->reads, 1);
+        rk_figures_add(write_it ? &figures->written_bytes : &figures->read_bytes, call.len);
     }
     memcpy(at, &call, sizeof call);
     return 0;
@@ -259,6 +262,9 @@ static int serve_halt(struct hvt *hvt, void *at, int *ret_status, struct rk_err 
     return 1;
 }
 
+_Static_assert(CALL_HALT < RK_FIGURES_CALLS && RK_SOLO5_MFT_ENTRIES <= RK_FIGURES_DEVICES,
+               "there is a figure for every hypercall and every device");
+
 /* `device`: exists only for guests with a device of that type. `answers`: the structure is written to. */
 static const struct {
     serve_fn *serve;
@@ -281,8 +287,11 @@ int hvt_call(struct hvt *hvt, unsigned nr, uint64_t gpa, int *ret_status, struct
     bool exists = nr < sizeof calls / sizeof calls[0] && calls[nr].serve;
     if (exists && calls[nr].device)
         exists = calls[nr].device == RK_SOLO5_NET ? hvt->has_net : hvt->has_block;
-    if (!exists)
+    if (!exists) {
+        rk_figures_add(&hvt->figures->other, 1);
         return rk_fail(err, -ENOSYS, "Invalid guest hypercall: num=%u", nr);
+    }
+    rk_figures_add(&hvt->figures->calls[nr], 1);
     void *at;
     int rc = hvt_mem_at(&hvt->mem, gpa, calls[nr].size, calls[nr].answers, &at, err);
     return rc ? rc : calls[nr].serve(hvt, at, ret_status, err);

@@ -84,8 +84,11 @@ int hvt_run(struct hvt *hvt, int *ret_status, struct rk_err *err)
 {
     for (;;) {
         if (ioctl(hvt->vcpu_fd, KVM_RUN, 0UL)) {
-            if (errno == EINTR || errno == EAGAIN)
+            if (errno == EINTR || errno == EAGAIN) {
+                rk_figures_add(&hvt->figures->interrupted, 1);
                 continue;
+            }
+            rk_figures_add(&hvt->figures->other, 1);
             /* The nested page tables carry the host's protection: the guest wrote to what the host maps
              * read-only. */
             if (errno == EFAULT)
@@ -96,6 +99,8 @@ int hvt_run(struct hvt *hvt, int *ret_status, struct rk_err *err)
         unsigned nr;
         uint64_t gpa;
         int rc = hvt_arch_exit(hvt, &what, &nr, &gpa, err);
+        if (rc || what != HVT_EXIT_CALL)
+            rk_figures_add(&hvt->figures->other, 1);
         if (rc)
             return rc;
         if (what == HVT_EXIT_FAULT)

@@ -131,6 +131,15 @@ static int apply_kvm(struct tender *tender, struct tdr_device *device, const cha
     return 0;
 }
 
+static int apply_figures(struct tender *tender, struct tdr_device *device, const char *value)
+{
+    (void)device;
+    if (*value != '@')
+        return -EINVAL;
+    tender->figures = value;
+    return 0;
+}
+
 static int apply_nothing(struct tender *tender, struct tdr_device *device, const char *value)
 {
     (void)tender;
@@ -148,6 +157,7 @@ static const struct option options[] = {
     {"--block-sector-size", FOR_HVT | FOR_SPT, RK_SOLO5_BLOCK, true, apply_sector},
     {"--x-exec-heap", FOR_SPT, 0, false, apply_exec_heap},
     {"--kvm", FOR_HVT, 0, true, apply_kvm},
+    {"--figures", FOR_HVT, 0, true, apply_figures},
     {"--probe", FOR_HVT, 0, false, apply_nothing},
 };
 
@@ -164,6 +174,7 @@ static const char usage_head[] =
 static const char usage_spt[] = "  --x-exec-heap                 make guest memory executable (dangerous)\n";
 static const char usage_hvt[] =
     "  --kvm=@FD                     the open KVM device (/dev/kvm)\n"
+    "  --figures=@FD                 count exits and blocks in this open file of 4096 bytes (lib/figures.h)\n"
     "  --probe                       run no guest: say whether KVM really runs one\n";
 static const char usage_tail[] = "  --help                        show this text\n"
                                  "  --version                     show the version\n";

@@ -40,6 +40,7 @@ struct tender {
     bool bad_option;       /* the error is the command line's: show the usage too */
     bool exec_heap;        /* spt: guest memory is executable */
     const char *kvm;       /* hvt: "@FD"; NULL: /dev/kvm */
+    const char *figures;   /* hvt: "@FD" of the file to count in; NULL: none */
     uint64_t mem;          /* bytes */
     char *const *args;     /* the guest's arguments, NULL-terminated */
     struct rk_source file; /* the image; its descriptor is open */

@@ -1,5 +1,5 @@
 /* Exercises the block device "storage": info, write, verify, rw (all of it), range (past the end, unguarded).
- */
+ * A second word "wait" keeps the guest when it is done. */
 #include "guest.h"
 
 GUEST_MANIFEST(GUEST_BLOCK("storage"));
@@ -97,6 +97,22 @@ static int past_the_end(void)
     return 0;
 }
 
+static int exercise(const char *verb)
+{
+    if (guest_equal(verb, "info"))
+        return 0;
+    if (guest_equal(verb, "write"))
+        return write_all();
+    if (guest_equal(verb, "verify"))
+        return verify_all();
+    if (guest_equal(verb, "rw"))
+        return read_write();
+    if (guest_equal(verb, "range"))
+        return past_the_end();
+    guest_print("block: unknown verb '%s'\n", verb);
+    return 64;
+}
+
 int guest_main(int argc, char **argv)
 {
     handle = guest_device("storage", GUEST_BLOCK_BASIC);
@@ -111,17 +127,11 @@ int guest_main(int argc, char **argv)
         guest_print("impossible block size\n");
         return 1;
     }
-    const char *verb = argc > 0 ? argv[0] : "info";
-    if (guest_equal(verb, "info"))
-        return 0;
-    if (guest_equal(verb, "write"))
-        return write_all();
-    if (guest_equal(verb, "verify"))
-        return verify_all();
-    if (guest_equal(verb, "rw"))
-        return read_write();
-    if (guest_equal(verb, "range"))
-        return past_the_end();
-    guest_print("block: unknown verb '%s'\n", verb);
-    return 64;
+    int status = exercise(argc > 0 ? argv[0] : "info");
+    if (argc > 1 && guest_equal(argv[1], "wait")) {
+        guest_print("waiting\n");
+        for (;;)
+            guest_wait(guest_monotonic() + 3600 * GUEST_NSEC);
+    }
+    return status;
 }

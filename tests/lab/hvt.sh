@@ -265,6 +265,60 @@ test_devices_declared() {
     expect_output "Invalid option"
 }
 
+# --- figures ------------------------------------------------------------------------------------------------------------
+
+# expect_figure NAME OFFSET NUMBER: the 64-bit number at OFFSET of the file `figures` (struct rk_figures).
+expect_figure() {
+    number=$(od -A n -t u8 -j "$2" -N 8 figures | tr -d ' ')
+    echo "figure $1: $number"
+    [ "$number" = "$3" ] || fail "the figure $1 is $number, not $3"
+}
+
+# Hypercalls by number from byte 16 on, then exits by a signal and others, then 32 bytes for every device.
+test_figures() {
+    truncate -s 4096 figures
+    dd if=/dev/zero of=disk bs=64k count=1 2>/dev/null
+    run runuk-hvt --mem=16 --figures=@3 --block:storage=disk "$guests/block.hvt" rw 3<>figures
+    expect_status 0
+    expect_line "SUCCESS"
+    [ "$(head -c 8 figures)" = rkfigure ] || fail "the file is not one of figures"
+    expect_figure "puts" $((16 + 8 * 2)) "$(echo "$output" | grep -c -e wrote -e verified -e limits -e SUCCESS -e capacity)"
+    expect_figure "block_write" $((16 + 8 * 4)) 128
+    expect_figure "block_read" $((16 + 8 * 5)) 128
+    expect_figure "net_write" $((16 + 8 * 6)) 0
+    expect_figure "halt" $((16 + 8 * 8)) 1
+    expect_figure "other" 152 0
+    expect_figure "reads" $((160 + 32)) 128
+    expect_figure "bytes read" $((160 + 32 + 8)) 65536
+    expect_figure "writes" $((160 + 32 + 16)) 128
+    expect_figure "bytes written" $((160 + 32 + 24)) 65536
+    # Refused ones are calls, too, but move no block; and another monitor begins anew.
+    run runuk-hvt --mem=16 --figures=@3 --block:storage=disk "$guests/block.hvt" range 3<>figures
+    expect_status 0
+    expect_figure "block_write" $((16 + 8 * 4)) 1
+    expect_figure "block_read" $((16 + 8 * 5)) 1
+    expect_figure "bytes read" $((160 + 32 + 8)) 0
+    run runuk-hvt --mem=16 --figures=@3 "$guests/crash.hvt" ud 3<>figures
+    expect_status 1
+    expect_figure "other" 152 1
+    expect_figure "halt" $((16 + 8 * 8)) 0
+}
+
+# A stop and continue takes the vCPU out of the guest.
+test_figures_interrupted() {
+    truncate -s 4096 figures
+    runuk-hvt --mem=900 --figures=@3 "$guests/hog.hvt" >out 2>&1 3<>figures &
+    pid=$!
+    await 30 grep -q '^touched 8 MiB$' out
+    kill -s STOP "$pid"
+    await 5 grep -q '^State:.T' "/proc/$pid/status"
+    kill -s CONT "$pid"
+    await 5 sh -c "[ \"\$(od -A n -t u8 -j 144 -N 8 figures)\" -gt 0 ]"
+    kill -s TERM "$pid"
+    await_end 5 "$pid"
+    expect_status 143
+}
+
 # --- network ------------------------------------------------------------------------------------------------------------
 
 # A tap NAME with the host's ADDRESS/24 in a network namespace of this test's own, where this shell continues to be root.
@@ -458,6 +512,8 @@ check "a read-only disk refuses writes" test_disk_read_only
 check "the monitor refuses access past the end of a disk" test_disk_range
 check "disks of impossible sizes are refused" test_disk_sizes
 check "devices undeclared or not attached are refused" test_devices_declared
+check "exits and blocks are counted" test_figures
+check "an exit by a signal is counted as such" test_figures_interrupted
 check "ping and fetch through a tap" test_net
 check "a large page arrives whole" test_net_large
 check "the guest has the MAC and the MTU that it was given" test_net_options

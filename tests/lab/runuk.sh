@@ -282,6 +282,42 @@ test_disk() {
     expect_line "write refused"
 }
 
+# The guest verifies 65536 bytes in blocks of 512, prints three times, and waits.
+test_figures() {
+    dd if=/dev/zero of=disk bs=64k count=1 2>/dev/null
+    mounts="{\"destination\": \"/dev/storage\", \"type\": \"bind\", \"source\": \"$PWD/disk\", \"options\": [\"rbind\"]}"
+    make_bundle block /block write wait
+    start_container block
+    await 30 grep -q waiting block.log
+    run_runuk exec block :stats
+    expect_status 0
+    expect_output '"block":{"storage":{"reads":0,"read_bytes":0,"writes":128,"written_bytes":65536}}'
+    expect_output '"exits":{"hypercalls":{"walltime":0,"puts":3,"poll":1,"block_write":128,"block_read":0,'
+    expect_output '"interrupted":'
+    expect_output '"other":0}'
+    expect_output '"io":{"reads":'
+    run_runuk events --stats block
+    expect_status 0
+    expect_output '"storage":{"reads":0,"read_bytes":0,"writes":128,"written_bytes":65536}'
+    stop_container block
+}
+
+test_figures_spoiled() {
+    make_bundle time /time wait
+    start_container time
+    await 30 grep -q waiting time.log
+    run_runuk exec time :stats
+    expect_output '"puts":1'
+    # What a monitor could do that its guest has taken over.
+    printf 'rkfigure\377\377' | dd of=state/time/figures conv=notrunc 2>/dev/null
+    run_runuk exec time :stats
+    expect_status 0
+    expect_output "container 'time': figures of version"
+    refuse_output '"exits"'
+    expect_output '"pids"'
+    stop_container time
+}
+
 test_delete_running() {
     make_network nf 10.88.5.2 10.88.5.1
     make_bundle web /web
@@ -338,6 +374,8 @@ check "run ends with the guest's exit status" test_exit_status
 check "run ends with 128 + the signal that ended the guest" test_signal_status
 check "arguments reach the guest, placeholders filled" test_arguments
 check "a bind mount is the guest's disk, read-only too" test_disk
+check "events and :stats tell what the monitor counted" test_figures
+check "figures that are none are left out" test_figures_spoiled
 check "delete --force ends a running guest" test_delete_running
 check "ten times create, start, kill and delete leave nothing" test_many_times
 check "without KVM the spt variant is taken, and an image for KVM alone is refused" test_without_kvm

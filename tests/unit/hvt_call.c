@@ -101,7 +101,7 @@ static const struct test_case cases[] = {
 };
 
 static struct tender tender;
-static struct hvt hvt = {.tender = &tender};
+static struct hvt hvt = {.tender = &tender, .figures = &hvt.own_figures};
 static int wire = -1; /* the other end of the network device */
 
 static bool init(void)
@@ -192,6 +192,7 @@ static void test_network(void)
 static void test_disk(void)
 {
     uint8_t *data = hvt.mem.ram.base + DATA;
+    const struct rk_figures before = *hvt.figures;
     memset(data, 0x5a, 1024);
     uint64_t write_words[5] = {DISK, 1024, DATA, 1024, 99};
     bool good = call(BLOCK_WRITE, write_words, 5) == 0;
@@ -200,6 +201,15 @@ static void test_disk(void)
     good = good && call(BLOCK_READ, read_words, 5) == 0 && (int32_t)read_words[4] == OK;
     tap_ok(good && data[0] == 0x5a && data[511] == 0x5a && data[512] == 0,
            "disk: what was written is read, where it was");
+    uint64_t refused_words[5] = {DISK, DISK_SIZE, DATA, 512, 99};
+    good = call(BLOCK_READ, refused_words, 5) == 0;
+    const struct rk_figures *after = hvt.figures;
+    const struct rk_figures_block *b = &before.blocks[DISK], *c = &after->blocks[DISK];
+    tap_ok(good && after->calls[BLOCK_READ] == before.calls[BLOCK_READ] + 2 &&
+               after->calls[BLOCK_WRITE] == before.calls[BLOCK_WRITE] + 1 && c->reads == b->reads + 1 &&
+               c->read_bytes == b->read_bytes + 1024 && c->writes == b->writes + 1 &&
+               c->written_bytes == b->written_bytes + 1024,
+           "disk: every call is counted, and of the blocks those that were transferred");
 }
 
 static void test_clock(void)

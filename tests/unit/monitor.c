@@ -96,13 +96,15 @@ static void test_argv(void)
     char text[1024];
     for (size_t i = 0; i < RK_COUNT(words); i++)
         rk_argv_add(&args, words[i]);
-    struct hv_launch launch = {.image_fd = 3, .kvm_fd = -1, .memory = 64 * MIB, .args = &args};
+    struct hv_launch launch = {
+        .image_fd = 3, .kvm_fd = -1, .figures_fd = -1, .memory = 64 * MIB, .args = &args};
     rk_autoargv struct rk_argv plain = {0};
     tap_ok(hv_monitor_find("spt")->prepare(&launch, &plain) == 0, "argv: spt, no devices");
     join(text, &plain);
     tap_ok(strcmp(text, "[runuk-spt] [--mem=64] [--] [@3] [--net:service=tap9] [--] [\"a b\"] [@3] []") == 0,
            "argv: the guest's arguments are behind the image, whatever they look like");
     launch.kvm_fd = 4;
+    launch.figures_fd = 8;
     launch.nets = nets;
     launch.net_count = 1;
     launch.disks = disks;
@@ -112,7 +114,7 @@ static void test_argv(void)
     tap_ok(hv_monitor_find("hvt")->prepare(&launch, &full) == 0, "argv: hvt, all devices");
     args.n = RK_COUNT(words);
     join(text, &full);
-    if (!tap_ok(strcmp(text, "[runuk-hvt] [--mem=64] [--kvm=@4] [--net:service=@5] "
+    if (!tap_ok(strcmp(text, "[runuk-hvt] [--mem=64] [--kvm=@4] [--figures=@8] [--net:service=@5] "
                              "[--net-mac:service=02:42:ac:11:00:fe] [--net-mtu:service=1500] [--block:a=@6] "
                              "[--block:b=@7] [--] [@3]") == 0,
                 "argv: descriptors by number, no names"))
