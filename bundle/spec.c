@@ -175,7 +175,7 @@ int bnd_spec_parse(struct bnd_spec **ret_spec, const char *bundle, const char *t
         return out_of_memory(err);
     }
     spec->oom_score_adj = BND_UNSET;
-    rk_autojson json_t *json = json_loadb(text, len, 0, &where);
+    rk_autojson json_t *json = rk_json_load(text, len, &where);
     int r =
         json ? read_config(spec, json, err) : rk_fail(err, -EINVAL, "line %d: %s", where.line, where.text);
     if (r < 0) {

@@ -1,10 +1,73 @@
 /* Small helpers over jansson. */
 #include "lib/json.h"
 
+#include <ctype.h>
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "lib/cleanup.h"
 #include "lib/err.h"
+
+/* How many bytes from `p` on are those of a number. */
+static size_t number_length(const char *p, const char *end)
+{
+    size_t n = 0;
+    while (p + n < end && p[n] && strchr("0123456789+-.eE", p[n]))
+        n++;
+    return n;
+}
+
+/* Whether the number is an integer that int64_t cannot hold. */
+static bool is_huge(const char *number, size_t len)
+{
+    char text[24];
+    if (memchr(number, '.', len) || memchr(number, 'e', len) || memchr(number, 'E', len))
+        return false;
+    if (len >= sizeof text)
+        return true;
+    memcpy(text, number, len);
+    text[len] = '\0';
+    errno = 0;
+    strtoll(text, NULL, 10);
+    return errno == ERANGE;
+}
+
+/* A copy in which such integers have a fraction, and so are read as real numbers; *len becomes its length.
+ * NULL without memory. */
+static char *mark_huge_integers(const char *text, size_t *len)
+{
+    const char *end = text + *len;
+    char *copy = malloc(*len * 2); /* what gets two bytes more is longer than two */
+    bool in_string = false;
+    size_t n = 0;
+    for (const char *p = text; copy && p < end;) {
+        size_t count = in_string ? 0 : number_length(p, end);
+        bool huge = count > 0 && is_huge(p, count);
+        if (count == 0)
+            count = in_string && *p == '\\' && p + 1 < end ? 2 : 1;
+        if (*p == '"')
+            in_string = !in_string;
+        memcpy(copy + n, p, count);
+        n += count;
+        p += count;
+        if (huge) {
+            memcpy(copy + n, ".0", 2);
+            n += 2;
+        }
+    }
+    *len = n;
+    return copy;
+}
+
+json_t *rk_json_load(const char *text, size_t len, json_error_t *ret_where)
+{
+    json_t *json = json_loadb(text, len, 0, ret_where);
+    if (json || json_error_code(ret_where) != json_error_numeric_overflow)
+        return json;
+    rk_autofree char *copy = mark_huge_integers(text, &len);
+    return copy ? json_loadb(copy, len, 0, ret_where) : NULL;
+}
 
 /* The value, or NULL when it is absent or null. */
 static json_t *lookup(json_t *json, const char *key)

@@ -17,6 +17,11 @@ static inline void rk_json_decref_auto(json_t **json)
 
 #define rk_autojson __attribute__((cleanup(rk_json_decref_auto)))
 
+/* JSON of which others are the authors: as json_loadb reads it, but an integer beyond 64 bits with a sign,
+ * such as the 18446744073709551615 that engines write for "no limit", becomes a real number (jansson alone
+ * gives the whole text up). NULL for what is no JSON or without memory; *ret_where then tells the line. */
+json_t *rk_json_load(const char *text, size_t len, json_error_t *ret_where);
+
 /* Each looks `key` up in the object `json` (NULL counts as empty). Absent or null: 0 is returned and *ret is
  * left as it is. A wrong type is -EINVAL, with a text that names `where` and the key. Strings and objects are
  * borrowed from `json`. */

@@ -44,7 +44,7 @@ static int read_command(struct rk_argv *ret_args, bool *ret_tty, const struct op
         errno = -r;
         return rk_fail_errno(err, "read process '%s'", o->process);
     }
-    rk_autojson json_t *json = json_loadb(text, len, 0, &where);
+    rk_autojson json_t *json = rk_json_load(text, len, &where);
     if (!json)
         return rk_fail(err, -EINVAL, "process '%s', line %d: %s", o->process, where.line, where.text);
     r = rk_json_bool(json, "process", "terminal", ret_tty, err);

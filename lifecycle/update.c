@@ -89,7 +89,7 @@ static int read_file(struct bnd_resources *res, const char *path, struct rk_err 
         errno = -r;
         return rk_fail_errno(err, "read resources '%s'", path);
     }
-    rk_autojson json_t *json = json_loadb(text, len, 0, &where);
+    rk_autojson json_t *json = rk_json_load(text, len, &where);
     if (!json)
         return rk_fail(err, -EINVAL, "resources '%s', line %d: %s", path, where.line, where.text);
     r = bnd_resources_read(res, json, err);

@@ -145,6 +145,14 @@ the input of $call"
     no_traces
 }
 
+@test "a limit of 18446744073709551615, which engines write for none, holds nobody up" {
+    linux_bundle box sh -c 'ulimit -f'
+    config box '.process.rlimits = [{type: "RLIMIT_FSIZE", soft: "none", hard: "none"}]'
+    sed -i 's/"none"/18446744073709551615/' box/config.json
+    run -0 runuk run --bundle box box
+    equal "$output" unlimited
+}
+
 # --- which runc -----------------------------------------------------------------------------------------------------------
 
 @test "runuk under the name of runc is never taken for it: link, hard link, copy" {

@@ -16,6 +16,7 @@
 #include "lib/cleanup.h"
 #include "lib/err.h"
 #include "lib/fd.h"
+#include "lib/json.h"
 #include "lib/message.h"
 #include "lib/process.h"
 #include "tests/unit/tap.h"
@@ -258,6 +259,38 @@ static void test_message(void)
     close(pair[1]);
 }
 
+/* The text as rk_json_load reads it, written again; "error" for what is none. */
+static const char *json_again(const char *text)
+{
+    static char out[256];
+    json_error_t where;
+    rk_autojson json_t *json = rk_json_load(text, strlen(text), &where);
+    rk_autofree char *again = json ? json_dumps(json, JSON_COMPACT | JSON_REAL_PRECISION(3)) : NULL;
+    snprintf(out, sizeof out, "%s", again ? again : "error");
+    return out;
+}
+
+static void test_json(void)
+{
+    static const char *const cases[][2] = {
+        {"[1,-9223372036854775808,9223372036854775807]", "[1,-9223372036854775808,9223372036854775807]"},
+        {"[18446744073709551615]", "[1.84e19]"},
+        {"{\"a\": 18446744073709551615, \"b\": 7}", "{\"a\":1.84e19,\"b\":7}"},
+        {"[-9223372036854775809,9223372036854771712]", "[-9.22e18,9223372036854771712]"},
+        {"[\"18446744073709551615\",18446744073709551615]", "[\"18446744073709551615\",1.84e19]"},
+        {"[\"a\\\"18446744073709551615\",18446744073709551615]", "[\"a\\\"18446744073709551615\",1.84e19]"},
+        {"[\"\\\\\",18446744073709551615]", "[\"\\\\\",1.84e19]"},
+        {"[18446744073709551615.5,18446744073709551615e0,18446744073709551615]", "[1.84e19,1.84e19,1.84e19]"},
+        {"[123456789012345678901234567890]", "[1.23e29]"},
+        {"[1e999]", "error"},
+        {"[18446744073709551615", "error"},
+        {"[18446744073709551615,1-2]", "error"},
+        {"[18446744073709551615]x", "error"},
+    };
+    for (size_t i = 0; i < RK_COUNT(cases); i++)
+        tap_ok(strcmp(json_again(cases[i][0]), cases[i][1]) == 0, "json: %s", cases[i][0]);
+}
+
 int main(void)
 {
     rk_autoclose int dir = mkdtemp(top) ? open(top, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
@@ -273,5 +306,6 @@ int main(void)
     test_directories(dir);
     test_process();
     test_message();
+    test_json();
     return tap_end();
 }
