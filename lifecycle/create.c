@@ -17,7 +17,6 @@
 #include "lib/cleanup.h"
 #include "lib/err.h"
 #include "lib/fd.h"
-#include "lib/json.h"
 #include "lib/message.h"
 #include "lifecycle/hooks.h"
 #include "lifecycle/plan.h"
@@ -148,7 +147,7 @@ static int spawn(struct work *w, struct rk_err *err)
 static int set_oom_score(const struct bnd_spec *spec, pid_t pid, struct rk_err *err)
 {
     char path[64];
-    if (spec->oom_score_adj == BND_UNSET || spec->oom_score_adj == 0)
+    if (spec->oom_score_adj == BND_UNSET)
         return 0;
     snprintf(path, sizeof path, "/proc/%d/oom_score_adj", (int)pid);
     rk_autoclose int fd = open(path, O_WRONLY | O_CLOEXEC);
@@ -163,17 +162,20 @@ static int run_hooks(struct work *w, struct rk_err *err)
     const struct ctr_record *record = w->plan->record;
     struct bnd_hooks *hooks = &w->plan->spec->hooks;
     struct ctr_hook_place place = {.kind = "prestart", .cwd = record->bundle, .root_fd = -1};
-    rk_autojson json_t *state = ctr_record_state(record, CTR_CREATING);
-    rk_autofree char *text = state ? json_dumps(state, JSON_COMPACT) : NULL;
-    if (!text)
-        return rk_fail(err, -ENOMEM, "out of memory");
+    rk_autofree char *text = NULL;
+    rk_autofree char *inside = NULL;
+    int r = ctr_record_state(&text, record, CTR_CREATING, false, err);
+    if (r == 0 && hooks->create_container.n > 0)
+        r = ctr_record_state(&inside, record, CTR_CREATING, true, err);
+    if (r < 0)
+        return r;
     w->hooks_ran = true;
-    int r = ctr_hooks_run(&hooks->prestart, &place, text, err);
+    r = ctr_hooks_run(&hooks->prestart, &place, text, err);
     place.kind = "createRuntime";
     if (r == 0)
         r = ctr_hooks_run(&hooks->create_runtime, &place, text, err);
     if (r == 0)
-        r = tell(w->sync, CTR_MSG_HOOKS, hooks->create_container.n > 0 ? text : "", err);
+        r = tell(w->sync, CTR_MSG_HOOKS, inside ? inside : "", err);
     return r < 0 ? r : expect(w->sync, CTR_MSG_DONE, err);
 }
 

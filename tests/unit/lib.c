@@ -194,6 +194,7 @@ static void test_process(void)
     struct rk_process recycled = {.pid = self.pid, .start = self.start + 1};
     tap_ok(!rk_process_alive(&recycled) && rk_process_open(&recycled) == -ESRCH,
            "process: another start, another process");
+    tap_ok(rk_process_inner_pid(&self) == getpid(), "process: its own pid");
     const struct rk_process none = {0};
     tap_ok(!rk_process_alive(&none) && rk_process_open(&none) == -ESRCH, "process: pid 0 is none");
     pid_t pid = fork();
@@ -209,6 +210,7 @@ static void test_process(void)
            "process: it is ended and waited for");
     tap_ok(!rk_process_alive(&child) && rk_process_open(&child) == -ESRCH, "process: a zombie is not alive");
     waitpid(pid, NULL, 0);
+    tap_ok(rk_process_inner_pid(&child) == -ESRCH, "process: reaped, it has no pid of its own");
     tap_ok(rk_process_get(&child, pid) == -ESRCH && rk_process_signal(pidfd, SIGKILL) == -ESRCH,
            "process: reaped, it is gone");
 }
