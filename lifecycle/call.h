@@ -60,6 +60,7 @@ int ctr_signal(const struct ctr_record *record, int sig);
 /* create, start and delete as functions: `run` is made of them. */
 struct ctr_create_options {
     const char *bundle, *pid_file, *console_socket;
+    const char *pidfd_socket; /* refused for unikernels; runc knows it from 1.2 on */
     int *terminal; /* where the terminal's master goes when there is no console socket; NULL: that is an error
                     */
 };

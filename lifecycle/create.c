@@ -281,6 +281,10 @@ int ctr_create(struct ctr_call *call, const char *id, const struct ctr_create_op
         return rk_fail(err, -EEXIST, "container with given ID already exists: '%s'", id);
     if ((r = ctr_plan_make(&plan, call, id, options->bundle, err)) <= 0)
         return r;
+    if (options->pidfd_socket) {
+        ctr_plan_fini(&plan);
+        return rk_fail(err, -ENOTSUP, "--pidfd-socket is not supported for unikernels");
+    }
     struct work w = {.call = call,
                      .options = options,
                      .plan = &plan,
@@ -315,6 +319,7 @@ int ctr_create_verb(struct ctr_call *call, struct rk_err *err)
         {"bundle", 'b', CFG_STRING, &options.bundle, "directory of the bundle (default: the current one)"},
         {"pid-file", 0, CFG_STRING, &options.pid_file, "file to write the process id to"},
         {"console-socket", 0, CFG_STRING, &options.console_socket, "UNIX socket that receives the terminal"},
+        {"pidfd-socket", 0, CFG_STRING, &options.pidfd_socket, NULL},
         {"no-pivot", 0, CFG_BOOL, NULL, "accepted for runc's sake: a guest never sees the rootfs"},
         {"no-new-keyring", 0, CFG_BOOL, NULL, "accepted for runc's sake: a guest has no keyring"},
         {"preserve-fds", 0, CFG_INT, NULL, "accepted for runc's sake: a guest has no descriptors"},

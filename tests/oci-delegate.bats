@@ -52,7 +52,9 @@ forget() {
         'create --bundle linux --pid-file /x/pid new'
         'create new --bundle linux --no-pivot'
         'create -b linux --preserve-fds 3 --console-socket=/x/sock --no-new-keyring -- new'
+        'create --bundle linux --pidfd-socket /x/sock new'
         'run --detach --bundle linux new'
+        'run --keep --no-subreaper --pidfd-socket=/x/sock --bundle linux new'
         'start there'
         'state there'
         'kill there 15'
@@ -69,6 +71,7 @@ forget() {
         'pause there'
         'resume there'
         'update --resources - there'
+        'update --cpu-rt-period 1 --cpu-rt-runtime 1 --l3-cache-schema x --mem-bw-schema y --cpu-idle 1 --cpu-burst 1 there'
         'checkpoint --image-path /i --work-path /w there'
         'checkpoint --help'
         'restore --image-path /i --work-path /w --detach --pid-file /f --bundle /b -no-subreaper there'
@@ -110,6 +113,15 @@ the input of $call"
     MARK=here run -0 bash -c 'exec -a oddly-called "$@"' - "$RUNUK" --root "$ROOT" --settings "$SETTINGS" pause x
     said "recorder/runc --root $ROOT pause x "
     equal "${lines[1]}" here
+}
+
+@test "runc gets its signals as the caller has them" {
+    recording
+    printf '#!/bin/sh\ngrep -E "Sig(Blk|Ign)" /proc/self/status | xargs\n' >recorder/runc
+    run -0 env --default-signal "$RUNUK" --root "$ROOT" --settings "$SETTINGS" pause x
+    equal "$output" 'SigBlk: 0000000000000000 SigIgn: 0000000000000000'
+    run -0 env --ignore-signal=PIPE,USR1 "$RUNUK" --root "$ROOT" --settings "$SETTINGS" pause x
+    equal "$output" 'SigBlk: 0000000000000000 SigIgn: 0000000000001200'
 }
 
 # --- the real runc --------------------------------------------------------------------------------------------------------
@@ -288,6 +300,8 @@ the input of $call"
 @test "what a unikernel has no use for is refused, by name, and never reaches runc" {
     recording
     bundle web time wait
+    run -1 runuk create --bundle web --pidfd-socket /x/sock web
+    equal "$output" 'runuk: --pidfd-socket is not supported for unikernels'
     launch web
     local call
     for call in 'exec web sh' 'exec -t -- web sh' 'exec --tty web sh -c ls' 'exec -d --cwd / web sh'; do
