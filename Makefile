@@ -243,6 +243,7 @@ UNIT_OBJS_lib := \
 	lib/argv.o \
 	lib/err.o \
 	lib/fd.o \
+	lib/json.o \
 	lib/message.o \
 	lib/process.o \
 	tests/unit/lib.o

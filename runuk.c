@@ -112,6 +112,20 @@ static bool fill_standard_descriptors(void)
     return true;
 }
 
+static void no_end(int signal_number)
+{
+    (void)signal_number;
+}
+
+/* Writing to a pipe that nobody reads is an error, not the end. A handler is, for this process, as good as
+ * ignoring the signal, and unlike that ends with exec: runc and what it runs get the signal as the caller has
+ * it. */
+static void survive_broken_pipes(void)
+{
+    if (signal(SIGPIPE, no_end) == SIG_IGN)
+        signal(SIGPIPE, SIG_IGN);
+}
+
 int main(int argc, char **argv)
 {
     struct cfg_global global;
@@ -120,7 +134,7 @@ int main(int argc, char **argv)
     if (!fill_standard_descriptors())
         return 1;
     size_t inherited = count_inherited();
-    signal(SIGPIPE, SIG_IGN);
+    survive_broken_pipes();
     /* The kernel's random bytes for this process: jansson would read a device for its hash seed. */
     memcpy(&seed, (const void *)getauxval(AT_RANDOM), sizeof seed);
     json_object_seed(seed ? seed : 1);

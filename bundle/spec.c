@@ -111,6 +111,8 @@ static int read_annotations(struct bnd_spec *spec, json_t *root, struct rk_err *
         return out_of_memory(err);
     json_object_foreach(object, key, value)
     {
+        if (!*key)
+            return rk_fail(err, -EINVAL, "annotations: an empty key");
         if (!json_is_string(value))
             return rk_fail(err, -EINVAL, "annotations.%s: expected a string", key);
         struct bnd_annotation *a = &spec->annotations[spec->annotation_count++];
@@ -149,6 +151,18 @@ static int check_version(const char *version, struct rk_err *err)
     return 0;
 }
 
+/* Paths in the container are absolute (config.md, Process and Mounts). */
+static int check_paths(const struct bnd_spec *spec, struct rk_err *err)
+{
+    if (spec->cwd[0] != '/')
+        return rk_fail(err, -EINVAL, "process.cwd: expected an absolute path, not '%s'", spec->cwd);
+    for (size_t i = 0; i < spec->mount_count; i++)
+        if (spec->mounts[i].destination[0] != '/')
+            return rk_fail(err, -EINVAL, "mounts[].destination: expected an absolute path, not '%s'",
+                           spec->mounts[i].destination);
+    return 0;
+}
+
 static int read_rest(struct bnd_spec *spec, json_t *root, struct rk_err *err)
 {
     int r;
@@ -159,7 +173,9 @@ static int read_rest(struct bnd_spec *spec, json_t *root, struct rk_err *err)
         (r = bnd_spec_read_process(spec, root, err)) < 0 || (r = bnd_spec_read_hooks(spec, root, err)) < 0 ||
         (r = bnd_spec_read_linux(spec, root, err)) < 0)
         return r;
-    return read_annotations(spec, root, err);
+    if ((r = read_annotations(spec, root, err)) < 0)
+        return r;
+    return check_paths(spec, err);
 }
 
 /* The text of a config.json; what is wrong beside the entry becomes the flaw. */

@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -63,6 +64,23 @@ int rk_process_open(const struct rk_process *process)
     if (!rk_process_alive(process))
         return -ESRCH;
     return rk_take_fd(&fd);
+}
+
+int rk_process_inner_pid(const struct rk_process *process)
+{
+    char path[40];
+    rk_autofree char *text = NULL;
+    snprintf(path, sizeof path, "/proc/%d/status", (int)process->pid);
+    int r = rk_read_file_at(AT_FDCWD, path, 65536, &text, NULL);
+    if (r < 0)
+        return r == -ENOENT ? -ESRCH : r;
+    char *line = strstr(text, "\nNSpid:");
+    if (!line)
+        return -EIO;
+    line[1 + strcspn(line + 1, "\n")] = '\0';
+    const char *last = strrchr(line, '\t');
+    int pid = last ? atoi(last + 1) : 0;
+    return pid > 0 ? pid : -EIO;
 }
 
 int rk_process_signal(int pidfd, int sig)

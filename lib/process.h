@@ -22,6 +22,10 @@ bool rk_process_alive(const struct rk_process *process);
 /* A pidfd (O_CLOEXEC) of that very process. -ESRCH when it has ended, a zombie included. */
 int rk_process_open(const struct rk_process *process);
 
+/* Its pid as it sees it itself, in its own pid namespace: the last of the NSpid line of /proc/PID/status
+ * (proc(5)), or a negative errno. */
+int rk_process_inner_pid(const struct rk_process *process);
+
 /* pidfd_send_signal. 0 or a negative errno. */
 int rk_process_signal(int pidfd, int sig);
 

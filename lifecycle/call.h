@@ -66,6 +66,7 @@ int ctr_signal(const struct ctr_record *record, int sig);
 struct ctr_create_options {
     const char *bundle, *pid_file, *console_socket;
     int64_t preserve_fds;
+    const char *pidfd_socket; /* refused for unikernels; runc knows it from 1.2 on */
     int *terminal; /* where the terminal's master goes when there is no console socket; NULL: that is an error
                     */
 };
@@ -78,8 +79,8 @@ int ctr_start(struct ctr_call *call, const char *id, struct rk_err *err);
 int ctr_delete(struct ctr_call *call, const char *id, bool force, struct rk_err *err);
 
 /* Take away all that create and start made for a container whose process is gone: wires, cgroup, state
- * directory (`dir`); then run the poststop hooks. The first failure is reported, the rest is done all the
- * same. */
+ * directory (`dir`); then, when nothing is left of it, run the poststop hooks. After a failure the record
+ * stays, and the hooks wait for the delete that succeeds. */
 int ctr_dismantle(const struct ctr_store *store, struct ctr_record *record, int dir, struct rk_err *err);
 
 #endif

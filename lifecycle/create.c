@@ -172,7 +172,7 @@ static int spawn(struct work *w, struct rk_err *err)
 static int set_oom_score(const struct bnd_spec *spec, pid_t pid, struct rk_err *err)
 {
     char path[64];
-    if (spec->oom_score_adj == BND_UNSET || spec->oom_score_adj == 0)
+    if (spec->oom_score_adj == BND_UNSET)
         return 0;
     snprintf(path, sizeof path, "/proc/%d/oom_score_adj", (int)pid);
     rk_autoclose int fd = open(path, O_WRONLY | O_CLOEXEC);
@@ -193,17 +193,20 @@ static int run_hooks(struct work *w, struct rk_err *err)
     const struct ctr_record *record = w->plan->record;
     struct bnd_hooks *hooks = &w->plan->spec->hooks;
     struct ctr_hook_place place = {.kind = "prestart", .cwd = record->bundle, .root_fd = -1};
-    rk_autojson json_t *state = ctr_record_state(record, CTR_CREATING);
-    rk_autofree char *text = state ? json_dumps(state, JSON_COMPACT) : NULL;
-    if (!text)
-        return rk_fail(err, -ENOMEM, "out of memory");
+    rk_autofree char *text = NULL;
+    rk_autofree char *inside = NULL;
+    int r = ctr_record_state(&text, record, CTR_CREATING, false, err);
+    if (r == 0 && hooks->create_container.n > 0)
+        r = ctr_record_state(&inside, record, CTR_CREATING, true, err);
+    if (r < 0)
+        return r;
     w->hooks_ran = true;
-    int r = ctr_hooks_run(&hooks->prestart, &place, text, err);
+    r = ctr_hooks_run(&hooks->prestart, &place, text, err);
     place.kind = "createRuntime";
     if (r == 0)
         r = ctr_hooks_run(&hooks->create_runtime, &place, text, err);
     if (r == 0)
-        r = tell(w->sync, CTR_MSG_HOOKS, hooks->create_container.n > 0 ? text : "", err);
+        r = tell(w->sync, CTR_MSG_HOOKS, inside ? inside : "", err);
     return r < 0 ? r : expect(w->sync, CTR_MSG_DONE, err);
 }
 
@@ -346,6 +349,10 @@ int ctr_create(struct ctr_call *call, const char *id, const struct ctr_create_op
         return rk_fail(err, -EEXIST, "container with given ID already exists: '%s'", id);
     if ((r = ctr_plan_make(&plan, call, id, options->bundle, err)) <= 0)
         return r;
+    if (options->pidfd_socket) {
+        ctr_plan_fini(&plan);
+        return rk_fail(err, -ENOTSUP, "--pidfd-socket is not supported for unikernels");
+    }
     struct work w = {.call = call,
                      .options = options,
                      .plan = &plan,
@@ -380,6 +387,7 @@ int ctr_create_verb(struct ctr_call *call, struct rk_err *err)
         {"bundle", 'b', CFG_STRING, &options.bundle, "directory of the bundle (default: the current one)"},
         {"pid-file", 0, CFG_STRING, &options.pid_file, "file to write the process id to"},
         {"console-socket", 0, CFG_STRING, &options.console_socket, "UNIX socket that receives the terminal"},
+        {"pidfd-socket", 0, CFG_STRING, &options.pidfd_socket, NULL},
         {"no-pivot", 0, CFG_BOOL, NULL, "accepted for runc's sake: a guest never sees the rootfs"},
         {"no-new-keyring", 0, CFG_BOOL, NULL, "accepted for runc's sake: a guest has no keyring"},
         {"preserve-fds", 0, CFG_INT, &options.preserve_fds,

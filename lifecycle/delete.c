@@ -11,7 +11,6 @@
 #include "lib/cleanup.h"
 #include "lib/err.h"
 #include "lib/fd.h"
-#include "lib/json.h"
 #include "lifecycle/call.h"
 #include "lifecycle/hooks.h"
 #include "lifecycle/network.h"
@@ -22,10 +21,10 @@ static void run_poststop(const struct ctr_record *record)
 {
     if (record->poststop.n == 0)
         return;
-    rk_autojson json_t *state = ctr_record_state(record, CTR_STOPPED);
-    rk_autofree char *text = state ? json_dumps(state, JSON_COMPACT) : NULL;
+    rk_autofree char *text = NULL;
+    struct rk_err ignored;
     const struct ctr_hook_place place = {.kind = "poststop", .cwd = record->bundle, .root_fd = -1};
-    if (text)
+    if (ctr_record_state(&text, record, CTR_STOPPED, false, &ignored) == 0)
         ctr_hooks_run_all(&record->poststop, &place, text);
 }
 
@@ -35,10 +34,12 @@ int ctr_dismantle(const struct ctr_store *store, struct ctr_record *record, int 
     /* A namespace that was made for this container ended with its process, taps and all. */
     int r = record->netns ? ctr_network_undo(record, record->netns, err) : 0;
     int r2 = box_cgroup_remove(&record->cgroup, r < 0 ? &later : err);
-    run_poststop(record);
     if (r < 0 || r2 < 0)
         return r < 0 ? r : r2; /* the record stays: another delete tries again */
-    return ctr_store_remove(store, record->id, dir, err);
+    if ((r = ctr_store_remove(store, record->id, dir, err)) < 0)
+        return r;
+    run_poststop(record);
+    return 0;
 }
 
 /* SIGKILL, and wait for the end. */

@@ -238,12 +238,21 @@ int ctr_record_from_json(struct ctr_record **ret_record, json_t *json, struct rk
     return 0;
 }
 
-json_t *ctr_record_state(const struct ctr_record *r, enum ctr_status status)
+int ctr_record_state(char **ret_text, const struct ctr_record *r, enum ctr_status status, bool inside,
+                     struct rk_err *err)
 {
-    json_t *j = json_pack("{s:s,s:s,s:s,s:i,s:s}", "ociVersion", r->oci_version, "id", r->id, "status",
-                          ctr_status_name(status), "pid", status == CTR_STOPPED ? 0 : (int)r->process.pid,
-                          "bundle", r->bundle);
+    int pid = inside ? rk_process_inner_pid(&r->process) : status == CTR_STOPPED ? 0 : (int)r->process.pid;
+    if (pid < 0) {
+        errno = -pid;
+        return rk_fail_errno(err, "look at process %d", (int)r->process.pid);
+    }
+    rk_autojson json_t *j = json_pack("{s:s,s:s,s:s,s:i,s:s}", "ociVersion", r->oci_version, "id", r->id,
+                                      "status", ctr_status_name(status), "pid", pid, "bundle", r->bundle);
     if (j && json_object_size(r->annotations) > 0)
         json_object_set(j, "annotations", r->annotations);
-    return j;
+    char *text = j ? json_dumps(j, JSON_COMPACT) : NULL;
+    if (!text)
+        return rk_fail(err, -ENOMEM, "out of memory");
+    *ret_text = text;
+    return 0;
 }

@@ -78,7 +78,10 @@ enum ctr_status ctr_record_status(const struct ctr_record *record);
 /* "creating", "created", "running", "paused", "stopped". */
 const char *ctr_status_name(enum ctr_status status);
 
-/* The specification's state object (runtime.md, State) as hooks get it on stdin, with `status` as given. */
-json_t *ctr_record_state(const struct ctr_record *record, enum ctr_status status);
+/* The specification's state object (runtime.md, State) as hooks get it on stdin, as heap text, with `status`
+ * as given; its pid is the one that is seen where the hooks run: `inside` the container's namespaces, or by
+ * the runtime. -ENOMEM, or what /proc says. */
+int ctr_record_state(char **ret_text, const struct ctr_record *record, enum ctr_status status, bool inside,
+                     struct rk_err *err);
 
 #endif

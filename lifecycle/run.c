@@ -119,6 +119,7 @@ int ctr_run_verb(struct ctr_call *call, struct rk_err *err)
         {"bundle", 'b', CFG_STRING, &options.bundle, "directory of the bundle (default: the current one)"},
         {"pid-file", 0, CFG_STRING, &options.pid_file, "file to write the process id to"},
         {"console-socket", 0, CFG_STRING, &options.console_socket, "UNIX socket that receives the terminal"},
+        {"pidfd-socket", 0, CFG_STRING, &options.pidfd_socket, NULL},
         {"detach", 'd', CFG_BOOL, &detach, "return once the guest runs"},
         {"keep", 0, CFG_BOOL, &keep, "do not delete the container when the guest has ended"},
         {"no-subreaper", 0, CFG_BOOL, NULL, "accepted for runc's sake"},

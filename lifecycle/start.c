@@ -15,7 +15,6 @@
 #include "hypervisor/monitor.h"
 #include "lib/cleanup.h"
 #include "lib/err.h"
-#include "lib/json.h"
 #include "lib/message.h"
 #include "lifecycle/apart.h"
 #include "lifecycle/call.h"
@@ -52,11 +51,13 @@ static int await_answer(int gate, struct rk_err *err)
 
 static int run_start_hooks(int gate, const struct ctr_record *record, struct rk_err *err)
 {
-    rk_autojson json_t *state = ctr_record_state(record, CTR_CREATED);
-    rk_autofree char *text = state ? json_dumps(state, JSON_COMPACT) : NULL;
+    rk_autofree char *text = NULL;
     rk_autofree char *msg = NULL;
-    int n = text ? asprintf(&msg, "%c%s", CTR_MSG_HOOKS, text) : -1;
-    int r = n < 0 ? -ENOMEM : rk_message_send(gate, msg, (size_t)n, NULL, 0);
+    int r = ctr_record_state(&text, record, CTR_CREATED, true, err);
+    if (r < 0)
+        return r;
+    int n = asprintf(&msg, "%c%s", CTR_MSG_HOOKS, text);
+    r = n < 0 ? -ENOMEM : rk_message_send(gate, msg, (size_t)n, NULL, 0);
     if (r < 0) {
         errno = -r;
         return rk_fail_errno(err, "talk to the container's waiting process");
@@ -225,10 +226,10 @@ static void run_poststart(const struct ctr_record *record)
 {
     if (record->poststart.n == 0)
         return;
-    rk_autojson json_t *state = ctr_record_state(record, CTR_RUNNING);
-    rk_autofree char *text = state ? json_dumps(state, JSON_COMPACT) : NULL;
+    rk_autofree char *text = NULL;
+    struct rk_err ignored;
     const struct ctr_hook_place place = {.kind = "poststart", .cwd = record->bundle, .root_fd = -1};
-    if (text)
+    if (ctr_record_state(&text, record, CTR_RUNNING, false, &ignored) == 0)
         ctr_hooks_run_all(&record->poststart, &place, text);
 }
 

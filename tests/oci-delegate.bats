@@ -52,7 +52,9 @@ forget() {
         'create --bundle linux --pid-file /x/pid new'
         'create new --bundle linux --no-pivot'
         'create -b linux --preserve-fds 3 --console-socket=/x/sock --no-new-keyring -- new'
+        'create --bundle linux --pidfd-socket /x/sock new'
         'run --detach --bundle linux new'
+        'run --keep --no-subreaper --pidfd-socket=/x/sock --bundle linux new'
         'start there'
         'state there'
         'kill there 15'
@@ -69,6 +71,7 @@ forget() {
         'pause there'
         'resume there'
         'update --resources - there'
+        'update --cpu-rt-period 1 --cpu-rt-runtime 1 --l3-cache-schema x --mem-bw-schema y --cpu-idle 1 --cpu-burst 1 there'
         'checkpoint --image-path /i --work-path /w there'
         'checkpoint --help'
         'restore --image-path /i --work-path /w --detach --pid-file /f --bundle /b -no-subreaper there'
@@ -112,6 +115,15 @@ the input of $call"
     equal "${lines[1]}" here
 }
 
+@test "runc gets its signals as the caller has them" {
+    recording
+    printf '#!/bin/sh\ngrep -E "Sig(Blk|Ign)" /proc/self/status | xargs\n' >recorder/runc
+    run -0 env --default-signal "$RUNUK" --root "$ROOT" --settings "$SETTINGS" pause x
+    equal "$output" 'SigBlk: 0000000000000000 SigIgn: 0000000000000000'
+    run -0 env --ignore-signal=PIPE,USR1 "$RUNUK" --root "$ROOT" --settings "$SETTINGS" pause x
+    equal "$output" 'SigBlk: 0000000000000000 SigIgn: 0000000000001200'
+}
+
 # --- the real runc --------------------------------------------------------------------------------------------------------
 
 @test "an ordinary container: create, start, state, exec, ps, pause, update, events, kill, delete" {
@@ -143,6 +155,14 @@ the input of $call"
     run -6 runuk run --bundle box box <<<'through and through'
     equal "$output" 'through and through'
     no_traces
+}
+
+@test "a limit of 18446744073709551615, which engines write for none, holds nobody up" {
+    linux_bundle box sh -c 'ulimit -f'
+    config box '.process.rlimits = [{type: "RLIMIT_FSIZE", soft: "none", hard: "none"}]'
+    sed -i 's/"none"/18446744073709551615/' box/config.json
+    run -0 runuk run --bundle box box
+    equal "$output" unlimited
 }
 
 # --- which runc -----------------------------------------------------------------------------------------------------------
@@ -280,6 +300,8 @@ the input of $call"
 @test "what a unikernel has no use for is refused, by name, and never reaches runc" {
     recording
     bundle web time wait
+    run -1 runuk create --bundle web --pidfd-socket /x/sock web
+    equal "$output" 'runuk: --pidfd-socket is not supported for unikernels'
     launch web
     local call
     for call in 'exec web sh' 'exec -t -- web sh' 'exec --tty web sh -c ls' 'exec -d --cwd / web sh'; do

@@ -70,11 +70,11 @@ live() {
         hook "$kind" "busybox cat >$(place $kind)$kind.json || /bin/busybox cat >$(place $kind)$kind.json"
     done
     live
-    pid=$(cat pid)
     for kind in "${KINDS[@]}"; do
-        file=web/rootfs/$kind.json
+        file=web/rootfs/$kind.json pid=$(cat pid)
         case $kind in
-            startContainer) status=created ;;
+            startContainer) status=created pid=1 ;;
+            createContainer) status=creating pid=1 ;;
             poststart) status=running ;;
             poststop) status=stopped pid=0 ;;
             *) status=creating ;;
@@ -82,6 +82,14 @@ live() {
         equal "$kind $(jq -cS . "$file")" "$kind $(jq -cnS --arg status "$status" --argjson pid "$pid" --arg bundle "$PWD/web" \
             '{ociVersion: "1.0.2", id: "web", $status, $pid, $bundle, annotations: {"com.example.a": "b \"c\""}}')"
     done
+}
+
+@test "poststop runs when nothing of the container is left" {
+    hook poststop "$RUNUK --root $ROOT --settings $SETTINGS state web >$PWD/state 2>&1
+        find /sys/fs/cgroup $ROOT -name '$TAG-web' -o -name web >$PWD/left"
+    live
+    equal "$(cat state)" "runuk: container 'web' does not exist"
+    equal "$(cat left)" ''
 }
 
 @test "without annotations the state has none" {

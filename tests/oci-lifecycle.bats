@@ -242,6 +242,17 @@ attached() {
     config web '.process.oomScoreAdj = 321'
     create web --pid-file pid
     equal "$(cat "/proc/$(cat pid)/oom_score_adj")" 321
+    runuk delete web
+    # An engine that has made itself less killable says 0 for its containers; said nothing, they are as it is.
+    config web '.process.oomScoreAdj = 0'
+    choom -n 123 -- timeout 30 "$RUNUK" --root "$ROOT" --settings "$SETTINGS" create --bundle web --pid-file pid web \
+        >web.out 2>&1 </dev/null 3>&-
+    equal "$(cat "/proc/$(cat pid)/oom_score_adj")" 0
+    runuk delete web
+    config web 'del(.process.oomScoreAdj)'
+    choom -n 123 -- timeout 30 "$RUNUK" --root "$ROOT" --settings "$SETTINGS" create --bundle web --pid-file pid web \
+        >web.out 2>&1 </dev/null 3>&-
+    equal "$(cat "/proc/$(cat pid)/oom_score_adj")" 123
 }
 
 # --- limits ---------------------------------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 #include "tests/fuzz/fuzz.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "lib/err.h"
@@ -53,7 +54,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (record) {
         check(record);
         json_decref(again(record));
-        json_decref(ctr_record_state(record, record->status));
+        char *state = NULL;
+        PROMISE(ctr_record_state(&state, record, record->status, false, &err) == 0 && state);
+        free(state);
     }
     ctr_record_free(record);
     json_decref(json);

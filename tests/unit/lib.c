@@ -1,9 +1,11 @@
 /* The edges of lib's helpers: arrays, errors, files, processes, messages. */
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
@@ -16,6 +18,7 @@
 #include "lib/cleanup.h"
 #include "lib/err.h"
 #include "lib/fd.h"
+#include "lib/json.h"
 #include "lib/message.h"
 #include "lib/process.h"
 #include "tests/unit/tap.h"
@@ -193,6 +196,7 @@ static void test_process(void)
     struct rk_process recycled = {.pid = self.pid, .start = self.start + 1};
     tap_ok(!rk_process_alive(&recycled) && rk_process_open(&recycled) == -ESRCH,
            "process: another start, another process");
+    tap_ok(rk_process_inner_pid(&self) == getpid(), "process: its own pid");
     const struct rk_process none = {0};
     tap_ok(!rk_process_alive(&none) && rk_process_open(&none) == -ESRCH, "process: pid 0 is none");
     pid_t pid = fork();
@@ -208,6 +212,7 @@ static void test_process(void)
            "process: it is ended and waited for");
     tap_ok(!rk_process_alive(&child) && rk_process_open(&child) == -ESRCH, "process: a zombie is not alive");
     waitpid(pid, NULL, 0);
+    tap_ok(rk_process_inner_pid(&child) == -ESRCH, "process: reaped, it has no pid of its own");
     tap_ok(rk_process_get(&child, pid) == -ESRCH && rk_process_signal(pidfd, SIGKILL) == -ESRCH,
            "process: reaped, it is gone");
 }
@@ -258,6 +263,47 @@ static void test_message(void)
     close(pair[1]);
 }
 
+/* The numbers of an array as rk_json_load and rk_json_number read them, each with a blank behind it; "error"
+ * for what is no JSON. */
+static const char *numbers(const char *text)
+{
+    static char out[256];
+    struct rk_err err = {0};
+    size_t used = 0, i;
+    json_t *v;
+    rk_autojson json_t *json = rk_json_load(text, strlen(text), &err);
+    if (!json)
+        return strstr(err.text, "line 1") ? "error" : "an error that names no line";
+    out[0] = '\0';
+    json_array_foreach(json, i, v)
+    {
+        int64_t n;
+        used += (size_t)(rk_json_number(v, &n) ? snprintf(out + used, sizeof out - used, "%" PRId64 " ", n)
+                                               : snprintf(out + used, sizeof out - used, "none "));
+    }
+    return out;
+}
+
+static void test_json(void)
+{
+    static const char *const cases[][2] = {
+        {"[1,-9223372036854775808,9223372036854775807]", "1 -9223372036854775808 9223372036854775807 "},
+        {"[1,18446744073709551615]", "1 9223372036854775807 "},
+        {"[9007199254740992,-7,18446744073709551615]", "9007199254740992 -7 9223372036854775807 "},
+        {"[\"18446744073709551615\",18446744073709551615]", "none 9223372036854775807 "},
+        {"[-18446744073709551615,18446744073709551615]", "none 9223372036854775807 "},
+        {"[1.5,2.0,true,null]", "none 2 none none "},
+        {"[1e999]", "error"},
+        {"[18446744073709551615", "error"},
+        {"[18446744073709551615]x", "error"},
+    };
+    for (size_t i = 0; i < RK_COUNT(cases); i++) {
+        const char *got = numbers(cases[i][0]);
+        if (!tap_ok(strcmp(got, cases[i][1]) == 0, "json: %s", cases[i][0]))
+            printf("# %s\n", got);
+    }
+}
+
 int main(void)
 {
     rk_autoclose int dir = mkdtemp(top) ? open(top, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
@@ -273,5 +319,6 @@ int main(void)
     test_directories(dir);
     test_process();
     test_message();
+    test_json();
     return tap_end();
 }

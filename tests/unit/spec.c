@@ -67,6 +67,7 @@ static const struct {
     {PROCESS("\"args\":[\"a\"],\"env\":{}"), "process.env: expected an array"},
     {PROCESS("\"args\":[\"a\"],\"terminal\":\"yes\""), "process.terminal: expected true or false"},
     {PROCESS("\"args\":[\"a\"],\"cwd\":1"), "process.cwd: expected a string"},
+    {PROCESS("\"args\":[\"a\"],\"cwd\":\"w\""), "process.cwd: expected an absolute path, not 'w'"},
     {PROCESS("\"args\":[\"a\"],\"oomScoreAdj\":1.5"), "process.oomScoreAdj: expected an integer"},
     {PROCESS("\"args\":[\"a\"],\"user\":0"), "process.user: expected an object"},
     {PROCESS("\"args\":[\"a\"],\"user\":{\"uid\":-1}"), "uid or gid out of range"},
@@ -116,6 +117,7 @@ static const struct {
     {WITH(",\"mounts\":[1]"), "mounts[].destination: missing"},
     {MOUNT("\"source\":\"/x\""), "mounts[].destination: missing"},
     {MOUNT("\"destination\":\"\""), "mounts[].destination: missing"},
+    {MOUNT("\"destination\":\"x/y\""), "mounts[].destination: expected an absolute path, not 'x/y'"},
     {MOUNT("\"destination\":\"/x\",\"options\":\"ro\""), "mounts[].options: expected an array"},
     {MOUNT("\"destination\":\"/x\",\"type\":7"), "mounts[].type: expected a string"},
     {MOUNT("\"destination\":\"/x\",\"options\":[\"bind\"]"), NULL},
@@ -148,6 +150,7 @@ static const struct {
     {RULE("\"access\":\"rx\""), "expected letters of \"rwm\", not \"rx\""},
     {RULE("\"allow\":0"), "allow: expected true or false"},
     {RULE("\"type\":\"\",\"access\":\"\""), NULL},
+    {WITH(",\"annotations\":{\"\":\"x\"}"), "annotations: an empty key"},
     {WITH(",\"annotations\":{\"k\":1}"), "annotations.k: expected a string"},
     {WITH(",\"annotations\":{\"a\":\"x\",\"k\":null}"), "annotations.k: expected a string"},
 };
