@@ -21,6 +21,7 @@
 #include "lib/message.h"
 #include "lifecycle/hooks.h"
 #include "lifecycle/plan.h"
+#include "lifecycle/unit.h"
 #include "sandbox/console.h"
 
 /* What create has made so far, for undoing. */
@@ -97,6 +98,14 @@ static int open_console(struct work *w, struct rk_err *err)
     return 0;
 }
 
+/* The first process is there, and waits for its cgroup: a unit is made around it. */
+static int start_unit(struct work *w, struct rk_err *err)
+{
+    struct ctr_record *record = w->plan->record;
+    int r = box_cgroup_start_unit(&record->cgroup, &w->plan->spec->resources, record->process.pid, err);
+    return r < 0 ? r : tell(w->sync, CTR_MSG_CGROUP, "", err);
+}
+
 /* Clone the first process, and wait until it is in its cgroup and namespaces. */
 static int spawn(struct work *w, struct rk_err *err)
 {
@@ -116,6 +125,7 @@ static int spawn(struct work *w, struct rk_err *err)
                             .ns = &ns,
                             .cgroup = &plan->record->cgroup,
                             .born_in_v2 = w->cgroup_fd >= 0,
+                            .cgroup_later = plan->record->cgroup.unit.name != NULL,
                             .uid = plan->uid,
                             .gid = plan->gid,
                             .sync = w->sync_init,
@@ -142,6 +152,8 @@ static int spawn(struct work *w, struct rk_err *err)
         errno = -r;
         return rk_fail_errno(err, "look at process %d", (int)pid);
     }
+    if (init.cgroup_later && (r = start_unit(w, err)) < 0)
+        return r;
     return expect(w->sync, CTR_MSG_READY, err);
 }
 
@@ -200,6 +212,18 @@ static int save_cgroup(void *data, const struct box_cgroup *cgroup, struct rk_er
     return ctr_store_save(w->dir, &record, err);
 }
 
+/* Here too the record is first; with a unit, the directories are made once the first process is there. */
+static int make_cgroup(struct work *w, struct rk_err *err)
+{
+    struct ctr_record *record = w->plan->record;
+    const struct bnd_spec *spec = w->plan->spec;
+    if (!w->call->global->systemd_cgroup)
+        return box_cgroup_create(&record->cgroup, spec->cgroups_path, record->id, &spec->resources,
+                                 save_cgroup, w, err);
+    int r = ctr_unit_plan(w->plan, w->call, err);
+    return r < 0 ? r : ctr_store_save(w->dir, record, err);
+}
+
 /* Whether create runs any. */
 static bool has_hooks(const struct bnd_hooks *hooks)
 {
@@ -212,11 +236,10 @@ static int make_container(struct work *w, struct rk_err *err)
     const struct bnd_spec *spec = w->plan->spec;
     int r;
     record->status = CTR_CREATING;
-    if ((r = open_console(w, err)) < 0 ||
-        (r = box_cgroup_create(&record->cgroup, spec->cgroups_path, record->id, &spec->resources, save_cgroup,
-                               w, err)) < 0)
+    if ((r = open_console(w, err)) < 0 || (r = make_cgroup(w, err)) < 0)
         return r;
-    w->cgroup_fd = box_cgroup_open_v2(&record->cgroup);
+    if (!record->cgroup.unit.name)
+        w->cgroup_fd = box_cgroup_open_v2(&record->cgroup);
     if ((r = w->gate = open_gate(w->dir, err)) < 0 || (r = spawn(w, err)) < 0 ||
         (r = set_oom_score(spec, record->process.pid, err)) < 0)
         return r;

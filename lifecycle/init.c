@@ -95,12 +95,26 @@ static void reset_signals(void)
         signal(ending[i], end_by_signal);
 }
 
+/* Wait for create's next message, which must be `letter`; its payload (with a NUL) is heap memory. Ends when
+ * create is gone. */
+static char *await_create(int sync, enum ctr_message letter)
+{
+    char *msg = malloc(RK_MESSAGE_SIZE + 1);
+    ssize_t n = msg ? rk_message_receive(sync, msg, RK_MESSAGE_SIZE, NULL, NULL) : -1;
+    if (n < 1 || msg[0] != (char)letter)
+        _exit(1);
+    msg[n] = '\0';
+    return msg;
+}
+
 /* Cgroup, namespaces, session, terminal, host name. */
 static int set_up(struct init *init, struct rk_err *err)
 {
     const struct ctr_init *a = init->args;
     int r;
     reset_signals();
+    if (a->cgroup_later)
+        free(await_create(a->sync, CTR_MSG_CGROUP));
     if ((r = box_cgroup_join_self(a->cgroup, a->born_in_v2, err)) < 0 ||
         (r = box_namespaces_join(a->ns, err)) < 0)
         return r;
@@ -114,18 +128,6 @@ static int set_up(struct init *init, struct rk_err *err)
         sethostname(a->spec->hostname, strlen(a->spec->hostname)) < 0)
         return rk_fail_errno(err, "set host name '%s'", a->spec->hostname);
     return box_mounts_private(err);
-}
-
-/* Wait for create's next message, which must be `letter`; its payload (with a NUL) is heap memory. Ends when
- * create is gone. */
-static char *await_create(int sync, enum ctr_message letter)
-{
-    char *msg = malloc(RK_MESSAGE_SIZE + 1);
-    ssize_t n = msg ? rk_message_receive(sync, msg, RK_MESSAGE_SIZE, NULL, NULL) : -1;
-    if (n < 1 || msg[0] != (char)letter)
-        _exit(1);
-    msg[n] = '\0';
-    return msg;
 }
 
 /* The part that create sees. */

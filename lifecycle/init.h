@@ -13,10 +13,11 @@
 /* Messages between create or start (left) and the first process (right); a message is its letter, then the
  * payload. */
 enum ctr_message {
-    CTR_MSG_READY = 'R', /* ←  namespaces are as they should be */
-    CTR_MSG_HOOKS = 'H', /* →  state JSON: run the createContainer, later the startContainer hooks */
-    CTR_MSG_DONE = 'D',  /* ←  they ran */
-    CTR_MSG_GATE = 'G',  /* →  create is over: wait at the gate */
+    CTR_MSG_CGROUP = 'C', /* →  the cgroup is there: join it */
+    CTR_MSG_READY = 'R',  /* ←  namespaces are as they should be */
+    CTR_MSG_HOOKS = 'H',  /* →  state JSON: run the createContainer, later the startContainer hooks */
+    CTR_MSG_DONE = 'D',   /* ←  they ran */
+    CTR_MSG_GATE = 'G',   /* →  create is over: wait at the gate */
     CTR_MSG_EXEC = 'X',  /* →  argv, each string with its NUL, and the taps: become the monitor; answered by
                             the stream's end */
     CTR_MSG_ERROR = 'E', /* ←  text: it failed, and this process ends */
@@ -27,7 +28,8 @@ struct ctr_init {
     const struct bnd_spec *spec;
     const struct box_namespaces *ns;
     const struct box_cgroup *cgroup;
-    bool born_in_v2; /* cloned into its cgroup v2 directory */
+    bool born_in_v2;   /* cloned into its cgroup v2 directory */
+    bool cgroup_later; /* it is made once this process is there: CTR_MSG_CGROUP */
     uid_t uid;
     gid_t gid;
     int sync;    /* SOCK_SEQPACKET, the other end is create's */
