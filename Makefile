@@ -100,6 +100,7 @@ RUNUK_OBJS := \
 	lifecycle/start.o \
 	lifecycle/state.o \
 	lifecycle/store.o \
+	lifecycle/unit.o \
 	lifecycle/update.o \
 	netplumb/bridge.o \
 	netplumb/ingress.o \
@@ -114,6 +115,7 @@ RUNUK_OBJS := \
 	sandbox/cgroup_freeze.o \
 	sandbox/cgroup_remove.o \
 	sandbox/cgroup_stats.o \
+	sandbox/cgroup_unit.o \
 	sandbox/cgroup_v1.o \
 	sandbox/cgroup_v2.o \
 	sandbox/confine.o \
@@ -122,6 +124,10 @@ RUNUK_OBJS := \
 	sandbox/namespaces.o \
 	sandbox/rlimits.o \
 	sandbox/sysctl.o \
+	sandbox/systemd/annotation.o \
+	sandbox/systemd/call.o \
+	sandbox/systemd/limits.o \
+	sandbox/systemd/place.o \
 	sandbox/userns.o
 
 # --- our monitors: static-pie, libc and the libc-only part of lib ------------------------------------------------------------
@@ -174,6 +180,25 @@ $(B)/runuk-spt: $(addprefix $(B)/monitor/,$(SPT_OBJS))
 $(B)/runuk-hvt: $(addprefix $(B)/monitor/,$(HVT_OBJS))
 	$(call SAY,LINK)$(CC) $(MONITOR_FLAGS) $^ -o $@ $(MONITOR_LINK)
 
+# --- runuk-scope: dynamic, for libsystemd, which has no static form -----------------------------------------------------------
+
+# Objects of their own, in $(B)/scope. It runs only for --systemd-cgroup.
+SCOPE_OBJS := \
+	lib/err.o \
+	sandbox/systemd/scope.o
+
+SCOPE_FLAGS  = $(CFLAGS) $(COMMON) -fPIE $(if $(filter 1,$(SAN)),$(SANFLAGS),$(HARDEN)) $(shell $(PKG_CONFIG) --cflags libsystemd)
+SCOPE_LINK   = -pie -Wl,-z,relro,-z,now,-z,noexecstack $(shell $(PKG_CONFIG) --libs libsystemd)
+
+all: $(B)/runuk-scope
+
+$(B)/scope/%.o: %.c
+	@mkdir -p $(@D)
+	$(call SAY,CC  )$(CC) $(SCOPE_FLAGS) $(DEFS) -c $< -o $@
+
+$(B)/runuk-scope: $(addprefix $(B)/scope/,$(SCOPE_OBJS))
+	$(call SAY,LINK)$(CC) $(SCOPE_FLAGS) $^ -o $@ $(SCOPE_LINK)
+
 # --- unit tests and fuzz targets ------------------------------------------------------------------------------------------------
 
 # Each is tests/unit/NAME.c, a program that prints TAP and ends with 0 when all is well.
@@ -183,7 +208,8 @@ FUZZ_TESTS       := guest record solo5 spec
 FUZZ_DEPS_guest  := bundle/fill.c bundle/family/family.c bundle/family/mirage.c bundle/family/solo5.c lib/argv.c lib/err.c
 FUZZ_DEPS_record := lifecycle/record.c lifecycle/record_net.c bundle/hooks.c lib/argv.c lib/err.c lib/fd.c lib/json.c \
                     lib/process.c sandbox/cgroup.c sandbox/cgroup_devices.c sandbox/cgroup_freeze.c sandbox/cgroup_remove.c \
-                    sandbox/cgroup_v1.c sandbox/cgroup_v2.c
+                    sandbox/cgroup_unit.c sandbox/cgroup_v1.c sandbox/cgroup_v2.c sandbox/systemd/annotation.c \
+                    sandbox/systemd/call.c sandbox/systemd/limits.c sandbox/systemd/place.c
 FUZZ_DEPS_solo5  := lib/solo5.c lib/err.c
 FUZZ_DEPS_spec   := bundle/hooks.c bundle/spec.c bundle/spec_linux.c bundle/spec_process.c lib/argv.c lib/err.c lib/fd.c lib/json.c
 FUZZ_SECONDS     ?= 60
@@ -277,8 +303,13 @@ UNIT_OBJS_record := \
 	sandbox/cgroup_devices.o \
 	sandbox/cgroup_freeze.o \
 	sandbox/cgroup_remove.o \
+	sandbox/cgroup_unit.o \
 	sandbox/cgroup_v1.o \
 	sandbox/cgroup_v2.o \
+	sandbox/systemd/annotation.o \
+	sandbox/systemd/call.o \
+	sandbox/systemd/limits.o \
+	sandbox/systemd/place.o \
 	tests/fuzz/record.o \
 	tests/unit/record.o
 
@@ -407,8 +438,13 @@ CGROUP_DRIVER_OBJS := \
 	sandbox/cgroup_devices.o \
 	sandbox/cgroup_freeze.o \
 	sandbox/cgroup_remove.o \
+	sandbox/cgroup_unit.o \
 	sandbox/cgroup_v1.o \
 	sandbox/cgroup_v2.o \
+	sandbox/systemd/annotation.o \
+	sandbox/systemd/call.o \
+	sandbox/systemd/limits.o \
+	sandbox/systemd/place.o \
 	tests/unit/cgroup_driver.o
 
 $(B)/unit/cgroup_driver: $(addprefix $(B)/,$(CGROUP_DRIVER_OBJS))
@@ -496,13 +532,13 @@ demo:
 # --- install ------------------------------------------------------------------------------------------------------------------
 
 .PHONY: install uninstall
-install: $(B)/runuk $(B)/runuk-spt $(B)/runuk-hvt
+install: $(B)/runuk $(B)/runuk-spt $(B)/runuk-hvt $(B)/runuk-scope
 	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(LIBEXECDIR)
 	install -m 0755 $(B)/runuk $(DESTDIR)$(BINDIR)/runuk
-	install -m 0755 $(B)/runuk-spt $(B)/runuk-hvt $(DESTDIR)$(LIBEXECDIR)/
+	install -m 0755 $(B)/runuk-spt $(B)/runuk-hvt $(B)/runuk-scope $(DESTDIR)$(LIBEXECDIR)/
 
 uninstall:
-	rm -f $(DESTDIR)$(BINDIR)/runuk $(DESTDIR)$(LIBEXECDIR)/runuk-spt $(DESTDIR)$(LIBEXECDIR)/runuk-hvt
+	rm -f $(DESTDIR)$(BINDIR)/runuk $(addprefix $(DESTDIR)$(LIBEXECDIR)/,runuk-spt runuk-hvt runuk-scope)
 	-rmdir --ignore-fail-on-non-empty $(DESTDIR)$(LIBEXECDIR) 2>/dev/null
 
 .PHONY: help

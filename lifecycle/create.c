@@ -25,6 +25,7 @@
 #include "lifecycle/figures.h"
 #include "lifecycle/hooks.h"
 #include "lifecycle/plan.h"
+#include "lifecycle/unit.h"
 #include "sandbox/console.h"
 
 /* What create has made so far, for undoing. */
@@ -122,6 +123,14 @@ static int open_console(struct work *w, struct rk_err *err)
     return 0;
 }
 
+/* The first process is there, and waits for its cgroup: a unit is made around it. */
+static int start_unit(struct work *w, struct rk_err *err)
+{
+    struct ctr_record *record = w->plan->record;
+    int r = box_cgroup_start_unit(&record->cgroup, &w->plan->spec->resources, record->process.pid, err);
+    return r < 0 ? r : tell(w->sync, CTR_MSG_CGROUP, "", err);
+}
+
 /* Clone the first process, and wait until it is in its cgroup and namespaces. */
 static int spawn(struct work *w, struct rk_err *err)
 {
@@ -136,6 +145,7 @@ static int spawn(struct work *w, struct rk_err *err)
                             .cgroup = &plan->record->cgroup,
                             .born_in_v2 = w->cgroup_fd >= 0,
                             .ids = &plan->ids,
+                            .cgroup_later = plan->record->cgroup.unit.name != NULL,
                             .uid = plan->uid,
                             .gid = plan->gid,
                             .preserved = w->preserved,
@@ -163,6 +173,8 @@ static int spawn(struct work *w, struct rk_err *err)
         errno = -r;
         return rk_fail_errno(err, "look at process %d", (int)pid);
     }
+    if (init.cgroup_later && (r = start_unit(w, err)) < 0)
+        return r;
     if ((plan->ns.make & CLONE_NEWUSER) &&
         ((r = box_userns_map(pid, plan->spec, err)) < 0 || (r = tell(w->sync, CTR_MSG_MAPPED, "", err)) < 0))
         return r;
@@ -246,13 +258,19 @@ static bool wants_limits(const struct bnd_resources *r)
 }
 
 /* An ordinary user has a cgroup where one was delegated, and else does without, as long as nothing is to be
- * limited. */
+ * limited. Here too the record is first; with a unit, the directories are made once the first process is
+ * there. */
 static int make_cgroup(struct work *w, struct rk_err *err)
 {
     struct ctr_record *record = w->plan->record;
     const struct bnd_spec *spec = w->plan->spec;
-    int r = box_cgroup_create(&record->cgroup, spec->cgroups_path, record->id, &spec->resources, save_cgroup,
-                              w, err);
+    int r;
+    if (w->call->global->systemd_cgroup) {
+        r = ctr_unit_plan(w->plan, w->call, err);
+        return r < 0 ? r : ctr_store_save(w->dir, record, err);
+    }
+    r = box_cgroup_create(&record->cgroup, spec->cgroups_path, record->id, &spec->resources, save_cgroup, w,
+                          err);
     bool denied = r == -EACCES || r == -EPERM || r == -EROFS;
     if (!denied || !ctr_apart_needed())
         return r;
@@ -290,7 +308,8 @@ static int make_container(struct work *w, struct rk_err *err)
     record->status = CTR_CREATING;
     if ((r = open_console(w, err)) < 0 || (r = add_figures(w, err)) < 0 || (r = make_cgroup(w, err)) < 0)
         return r;
-    w->cgroup_fd = box_cgroup_open_v2(&record->cgroup);
+    if (!record->cgroup.unit.name)
+        w->cgroup_fd = box_cgroup_open_v2(&record->cgroup);
     if ((r = w->gate = open_gate(w->dir, err)) < 0 || (r = spawn(w, err)) < 0 ||
         (r = set_oom_score(spec, record->process.pid, err)) < 0)
         return r;

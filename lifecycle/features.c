@@ -13,6 +13,7 @@
 #include "lib/err.h"
 #include "lib/json.h"
 #include "lifecycle/call.h"
+#include "lifecycle/unit.h"
 
 /* Every monitor: is it installed, and can it be used here? */
 static json_t *monitors(const struct ctr_call *call)
@@ -43,11 +44,13 @@ static json_t *families(void)
     return all;
 }
 
-static json_t *cgroups(void)
+static json_t *cgroups(const struct ctr_call *call)
 {
     struct stat st;
     bool v2 = stat("/sys/fs/cgroup/cgroup.controllers", &st) == 0;
-    return json_pack("{s:b,s:b,s:b,s:b}", "v1", !v2, "v2", v2, "systemd", 0, "systemdUser", 0);
+    bool systemd = ctr_unit_usable(call);
+    return json_pack("{s:b,s:b,s:b,s:b}", "v1", !v2, "v2", v2, "systemd", systemd, "systemdUser",
+                     systemd && v2);
 }
 
 /* What is said of ordinary containers is said by the runtime that gets them. NULL when there is none that
@@ -68,12 +71,12 @@ static json_t *runc_features(const struct ctr_call *call)
 }
 
 /* The same for unikernels alone. */
-static json_t *own_features(void)
+static json_t *own_features(const struct ctr_call *call)
 {
     return json_pack("{s:s,s:s,s:[s,s,s,s,s,s],s:{s:[s,s,s,s,s,s],s:o}}", "ociVersionMin", "1.0.0",
                      "ociVersionMax", "1.0.2", "hooks", "prestart", "createRuntime", "createContainer",
                      "startContainer", "poststart", "poststop", "linux", "namespaces", "cgroup", "ipc",
-                     "mount", "network", "pid", "uts", "cgroup", cgroups());
+                     "mount", "network", "pid", "uts", "cgroup", cgroups(call));
 }
 
 /* What holds for unikernels, under a key of its own. */
@@ -85,7 +88,7 @@ static json_t *unikernel_features(const struct ctr_call *call)
     return json_pack("{s:s,s:s,s:o,s:o,s:[s,s],s:[s],s:o,s:s?}", "version", RUNUK_VERSION, "commit",
                      RUNUK_COMMIT, "monitors", monitors(call), "families", families(), "networkModes",
                      "redirect", "bridge", "annotations", CFG_ANNOTATION_PREFIX "network-mode", "cgroup",
-                     cgroups(), "runc", runc);
+                     cgroups(call), "runc", runc);
 }
 
 int ctr_features_verb(struct ctr_call *call, struct rk_err *err)
@@ -96,7 +99,7 @@ int ctr_features_verb(struct ctr_call *call, struct rk_err *err)
         return r < 0 ? r : 0;
     rk_autojson json_t *json = runc_features(call);
     if (!json)
-        json = own_features();
+        json = own_features(call);
     json_object_set_new(json, "runuk", unikernel_features(call));
     json_t *unsafe = json_object_get(json, "potentiallyUnsafeConfigAnnotations");
     if (json_is_array(unsafe))

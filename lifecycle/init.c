@@ -146,6 +146,8 @@ static int set_up(struct init *init, struct rk_err *err)
     const struct ctr_init *a = init->args;
     int r;
     reset_signals();
+    if (a->cgroup_later)
+        free(await_create(a->sync, CTR_MSG_CGROUP));
     if ((r = box_cgroup_join_self(a->cgroup, a->born_in_v2, err)) < 0 || (r = take_identity(init, err)) < 0 ||
         (r = box_namespaces_join(a->ns, err)) < 0)
         return r;

@@ -17,6 +17,7 @@
  * payload. */
 enum ctr_message {
     CTR_MSG_MAPPED = 'M', /* →  the new user namespace has its ids; sent only when there is one */
+    CTR_MSG_CGROUP = 'C', /* →  the cgroup is there: join it */
     CTR_MSG_READY = 'R',  /* ←  namespaces are as they should be */
     CTR_MSG_HOOKS = 'H',  /* →  state JSON: run the createContainer, later the startContainer hooks */
     CTR_MSG_DONE = 'D',   /* ←  they ran */
@@ -31,7 +32,8 @@ struct ctr_init {
     const struct bnd_spec *spec;
     const struct box_namespaces *ns;
     const struct box_cgroup *cgroup;
-    bool born_in_v2; /* cloned into its cgroup v2 directory */
+    bool born_in_v2;   /* cloned into its cgroup v2 directory */
+    bool cgroup_later; /* it is made once this process is there: CTR_MSG_CGROUP */
     const struct box_ids *ids;
     uid_t uid;
     gid_t gid;

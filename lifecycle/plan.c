@@ -193,10 +193,6 @@ static int plan_unikernel(struct ctr_plan *plan, struct ctr_call *call, const ch
     const struct hv_host host = {.monitor_dir = s->monitor_dir, .state_root = call->store.fd};
     struct bnd_spec *spec = plan->spec;
     size_t form = 0;
-    if (call->global->systemd_cgroup)
-        return rk_fail(err, -ENOTSUP,
-                       "the systemd cgroup driver is not supported for unikernels: set "
-                       "\"exec-opts\": [\"native.cgroupdriver=cgroupfs\"] in the engine's daemon.json");
     int r;
     if (spec->flaw.code < 0) {
         *err = spec->flaw;

@@ -65,6 +65,12 @@ static json_t *devices_to_json(const struct ctr_record *r)
     return array;
 }
 
+static json_t *unit_to_json(const struct box_unit *unit)
+{
+    return json_pack("{s:s,s:s,s:s,s:b}", "name", unit->name, "description", unit->description, "program",
+                     unit->program, "user", unit->user);
+}
+
 json_t *ctr_record_to_json(const struct ctr_record *r)
 {
     json_t *j = json_object();
@@ -100,6 +106,8 @@ json_t *ctr_record_to_json(const struct ctr_record *r)
     bad |= json_object_set_new(j, "wires", ctr_record_wires_to_json(r));
     bad |= json_object_set_new(j, "cgroupUnified", json_boolean(r->cgroup.unified));
     bad |= json_object_set_new(j, "cgroups", rk_json_from_argv(&r->cgroup.paths));
+    if (r->cgroup.unit.name)
+        bad |= json_object_set_new(j, "unit", unit_to_json(&r->cgroup.unit));
     bad |= json_object_set_new(j, "startHooks", json_boolean(r->start_hooks));
     bad |= json_object_set_new(j, "poststart", bnd_hooks_to_json(&r->poststart));
     bad |= json_object_set_new(j, "poststop", bnd_hooks_to_json(&r->poststop));
@@ -198,6 +206,23 @@ static int numbers_from_json(struct ctr_record *r, json_t *j, struct rk_err *err
     return 0;
 }
 
+/* All of it or nothing. */
+static int unit_from_json(struct box_unit *unit, json_t *j, struct rk_err *err)
+{
+    json_t *json = NULL;
+    int code = rk_json_object(j, "", "unit", &json, err);
+    if (code < 0 || !json)
+        return code;
+    if ((code = rk_json_strdup(json, "unit", "name", &unit->name, err)) < 0 ||
+        (code = rk_json_strdup(json, "unit", "description", &unit->description, err)) < 0 ||
+        (code = rk_json_strdup(json, "unit", "program", &unit->program, err)) < 0 ||
+        (code = rk_json_bool(json, "unit", "user", &unit->user, err)) < 0)
+        return code;
+    if (!unit->name || !unit->description || !unit->program)
+        return rk_fail(err, -EINVAL, "unit: name, description or program is missing");
+    return 0;
+}
+
 static int fill_from_json(struct ctr_record *r, json_t *j, struct rk_err *err)
 {
     int64_t version = 0;
@@ -214,6 +239,7 @@ static int fill_from_json(struct ctr_record *r, json_t *j, struct rk_err *err)
         (code = rk_json_bool(j, "", "cgroupUnified", &r->cgroup.unified, err)) < 0 ||
         (code = rk_json_strings(j, "", "cgroups", &r->cgroup.paths, err)) < 0 ||
         (code = rk_json_bool(j, "", "userns", &r->userns, err)) < 0 ||
+        (code = unit_from_json(&r->cgroup.unit, j, err)) < 0 ||
         (code = rk_json_bool(j, "", "startHooks", &r->start_hooks, err)) < 0 ||
         (code = bnd_hooks_read_list(&r->poststart, j, "poststart", err)) < 0 ||
         (code = bnd_hooks_read_list(&r->poststop, j, "poststop", err)) < 0 ||

@@ -142,7 +142,7 @@ int cg_make_path(struct cg_making *making, const char *path, size_t base_len, st
         if (r > 0)
             return 0;
         if (r == 0)
-            return check_empty(path, err);
+            return making->shared ? 0 : check_empty(path, err);
         if (r != -ENOENT || round == 3)
             return rk_fail(err, r, "make cgroup '%s': %s", path, strerror(-r));
 
@@ -164,6 +164,12 @@ int cg_planned(const struct cg_making *making, struct rk_err *err)
     return making->planned ? making->planned(making->data, making->cgroup, err) : 0;
 }
 
+bool cg_is_unified(void)
+{
+    struct statfs fs;
+    return statfs(CG_ROOT, &fs) == 0 && fs.f_type == CGROUP2_SUPER_MAGIC;
+}
+
 int box_cgroup_create(struct box_cgroup *ret_cgroup, const char *cgroups_path, const char *id,
                       const struct bnd_resources *resources, box_cgroup_planned_fn *planned, void *data,
                       struct rk_err *err)
@@ -176,8 +182,7 @@ int box_cgroup_create(struct box_cgroup *ret_cgroup, const char *cgroups_path, c
     if (r < 0)
         return r;
 
-    struct statfs fs;
-    cgroup.unified = statfs(CG_ROOT, &fs) == 0 && fs.f_type == CGROUP2_SUPER_MAGIC;
+    cgroup.unified = cg_is_unified();
     r = cgroup.unified ? cg_v2_create(&making, err) : cg_v1_create(&making, err);
     if (r < 0) {
         for (size_t i = making.made.n; i-- > 0;)
@@ -194,6 +199,9 @@ int box_cgroup_create(struct box_cgroup *ret_cgroup, const char *cgroups_path, c
 int box_cgroup_update(const struct box_cgroup *cgroup, const struct bnd_resources *resources,
                       struct rk_err *err)
 {
+    int r = cgroup->unit.name ? cg_unit_update(cgroup, resources, err) : 0;
+    if (r < 0)
+        return r;
     return cgroup->unified ? cg_v2_update(cgroup, resources, err) : cg_v1_update(cgroup, resources, err);
 }
 
@@ -251,5 +259,6 @@ int box_cgroup_open_v2(const struct box_cgroup *cgroup)
 void box_cgroup_fini(struct box_cgroup *cgroup)
 {
     rk_argv_fini(&cgroup->paths);
+    cg_unit_fini(&cgroup->unit);
     *cgroup = (struct box_cgroup){0};
 }

@@ -1,5 +1,5 @@
-/* The container's cgroup: made, limited, joined, counted and removed, on cgroup v1, v2 and hybrid hosts
- * (cgroupfs driver). */
+/* The container's cgroup: made, limited, joined, counted and removed, on cgroup v1, v2 and hybrid hosts, by
+ * our own hands (the cgroupfs driver) or as a systemd unit (the systemd driver). */
 #ifndef BOX_CGROUP_H
 #define BOX_CGROUP_H
 
@@ -12,6 +12,19 @@
 
 struct rk_err;
 struct bnd_resources;
+struct bnd_spec;
+
+/* The systemd unit that a cgroup belongs to. All zero: none, the cgroupfs driver's. */
+struct box_unit {
+    char *name;        /* "docker-1234.scope" */
+    char *description; /* bears what makes it this container's and no other's */
+    char *program;     /* path of runuk-scope */
+    bool user;         /* of the caller's own service manager, not of the host's */
+
+    /* Only between box_cgroup_plan_unit and box_cgroup_start_unit. */
+    char *below; /* its cgroup, from a hierarchy's root, without a leading slash */
+    struct rk_argv properties;
+};
 
 /* Absolute directories, one per v1 hierarchy or a single one on v2: `paths` is all that later verbs need
  * (state.json keeps it). All zero is a valid, empty value. */
@@ -20,6 +33,7 @@ struct box_cgroup {
     bool hybrid;  /* v1 with a v2 hierarchy beside it, whose directory is the last path; only between create
                      and join */
     struct rk_argv paths;
+    struct box_unit unit;
 };
 
 /* Told of all directories before the first of them is made, so that whoever removes them knows of them even
@@ -35,6 +49,26 @@ typedef int box_cgroup_planned_fn(void *data, const struct box_cgroup *cgroup, s
 int box_cgroup_create(struct box_cgroup *ret_cgroup, const char *cgroups_path, const char *id,
                       const struct bnd_resources *resources, box_cgroup_planned_fn *planned, void *data,
                       struct rk_err *err);
+
+/* The systemd driver, in two steps, because a scope is made around a process that is there already.
+ *
+ * box_cgroup_plan_unit: name the unit that linux.cgroupsPath ("slice:prefix:name", as runc reads it) asks
+ * for, its properties (limits, device rules, annotations "org.systemd.property.*") and its directories, and
+ * make nothing. `program` is runuk-scope's path; `description` becomes the unit's, and must be no other
+ * unit's; `user`: of the caller's own service manager, which only cgroup v2 allows. -ENOTSUP where systemd is
+ * not the init.
+ *
+ * box_cgroup_start_unit: start the unit with the process `pid` in it, make the directories that systemd does
+ * not make, and write the limits to their files, which are more exact than properties. The process must still
+ * join (box_cgroup_join_self), and touch nothing limited before. On failure what is there stays, for
+ * box_cgroup_remove once the process is gone. */
+int box_cgroup_plan_unit(struct box_cgroup *ret_cgroup, const struct bnd_spec *spec, const char *id,
+                         const char *description, const char *program, bool user, struct rk_err *err);
+int box_cgroup_start_unit(struct box_cgroup *cgroup, const struct bnd_resources *resources, pid_t pid,
+                          struct rk_err *err);
+
+/* Whether systemd is the init of this host. */
+bool box_systemd_runs(void);
 
 /* The fast way in, 0.3 ms for ten hierarchies: the child is born in its v2 cgroup and moves itself into the
  * v1 ones. The kernel then stops nobody's forks; any other migration waits for an RCU grace period, 6 to 10
@@ -55,13 +89,15 @@ int box_cgroup_join(const struct box_cgroup *cgroup, pid_t pid, struct rk_err *e
  * A cgroup that is gone is no error. Only for `kill --all` and `delete --force`. */
 int box_cgroup_kill(const struct box_cgroup *cgroup, struct rk_err *err);
 
-/* Remove the directories, with empty sub-cgroups; those that are gone are no error, parents stay.
- * A directory whose last process is just dying (EBUSY) is waited for, at most two seconds in all. */
+/* Stop the unit if there is one, which ends what is still in it; then remove the directories, with empty
+ * sub-cgroups; those that are gone are no error, parents stay. When another container has a unit of that name
+ * (a create that found it taken and was killed), unit and directories are that one's and stay. A directory
+ * whose last process is just dying (EBUSY) is waited for, at most two seconds in all. */
 int box_cgroup_remove(const struct box_cgroup *cgroup, struct rk_err *err);
 
-/* Write limits to a cgroup that is there: memory, cpu, cpuset, pids and blkio weight; what is BND_UNSET or 0
- * stays as it is, and device rules are not looked at. Errors name the file and the value that the kernel
- * refused; limits written before it stay. */
+/* Write limits to a cgroup that is there, and set them as its unit's properties: memory, cpu, cpuset, pids
+ * and blkio weight; what is BND_UNSET or 0 stays as it is, and device rules are not looked at. Errors name
+ * the file and the value that the kernel refused; limits written before it stay. */
 int box_cgroup_update(const struct box_cgroup *cgroup, const struct bnd_resources *resources,
                       struct rk_err *err);
 

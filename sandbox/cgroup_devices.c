@@ -15,20 +15,13 @@
 
 #define MAX_RULES 256
 
-/* What a list of rules comes to: only what follows its last wildcard counts. */
-struct rule_list {
-    const struct bnd_device_rule *v;
-    size_t n;
-    bool allow; /* what no rule matches */
-};
-
-static int effective_rules(struct rule_list *ret, const struct bnd_device_rule *rules, size_t count,
-                           struct rk_err *err)
+int cg_effective_rules(struct cg_rules *ret, const struct bnd_device_rule *rules, size_t count,
+                       struct rk_err *err)
 {
-    *ret = (struct rule_list){.v = rules, .n = count};
+    *ret = (struct cg_rules){.v = rules, .n = count};
     for (size_t i = 0; i < count; i++) {
         if (rules[i].type == 'a')
-            *ret = (struct rule_list){.v = rules + i + 1, .n = count - i - 1, .allow = rules[i].allow};
+            *ret = (struct cg_rules){.v = rules + i + 1, .n = count - i - 1, .allow = rules[i].allow};
         else if (rules[i].type != 'b' && rules[i].type != 'c')
             return rk_fail(err, -EINVAL, "limit devices: type '%c' of rule %zu is none of a, b, c",
                            rules[i].type, i);
@@ -74,7 +67,7 @@ static bool overlap(const struct bnd_device_rule *a, const struct bnd_device_rul
 /* The kernel keeps exceptions from one default. A rule that takes part of an earlier exception back only
  * works when both name the same device; the kernel ignores any other without a word, and then too much would
  * stay allowed. */
-static int v1_check(const struct rule_list *list, size_t i, const char *path, struct rk_err *err)
+static int v1_check(const struct cg_rules *list, size_t i, const char *path, struct rk_err *err)
 {
     const struct bnd_device_rule *rule = &list->v[i];
     if (rule->allow != list->allow)
@@ -94,10 +87,10 @@ static int v1_check(const struct rule_list *list, size_t i, const char *path, st
 int cg_v1_devices(int dir, const char *path, const struct bnd_device_rule *rules, size_t count,
                   struct rk_err *err)
 {
-    struct rule_list list;
+    struct cg_rules list;
     if (count == 0)
         return 0;
-    int r = effective_rules(&list, rules, count, err);
+    int r = cg_effective_rules(&list, rules, count, err);
     if (r == 0)
         r = cg_write(dir, path, list.allow ? "devices.allow" : "devices.deny", "a", err);
     for (size_t i = 0; r == 0 && i < list.n; i++) {
@@ -224,11 +217,11 @@ static int load_program(const struct program *program)
 int cg_v2_devices(int dir, const char *path, const struct bnd_device_rule *rules, size_t count,
                   struct rk_err *err)
 {
-    struct rule_list list;
+    struct cg_rules list;
     struct program program = {.n = 0};
     if (count == 0)
         return 0;
-    int r = effective_rules(&list, rules, count, err);
+    int r = cg_effective_rules(&list, rules, count, err);
     if (r < 0)
         return r;
     if (list.n == 0 && list.allow)

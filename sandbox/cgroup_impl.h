@@ -25,6 +25,7 @@ struct cg_making {
     void *data;
     char below[4096];    /* the cleaned cgroupsPath, without a leading slash, never empty */
     bool relative;       /* `below` is below the caller's own cgroup */
+    bool shared;         /* systemd may have made the directories, with the container's process in them */
     struct rk_argv made; /* directories that this call made, parents first */
 };
 
@@ -57,13 +58,45 @@ bool cg_given(int64_t value);
  * into the text; -ENOENT when the hierarchy is not there. */
 int cg_own_path(const char *text, const char *controllers, const char **ret_path);
 
-/* Make and limit: one per cgroup version. */
+/* Whether the host is v2 only. */
+bool cg_is_unified(void);
+
+/* Find the directories' names, and make nothing: one per cgroup version. */
+int cg_v1_plan(struct cg_making *making, struct rk_err *err);
+int cg_v2_plan(struct cg_making *making, struct rk_err *err);
+
+/* The unit's part of box_cgroup_update and box_cgroup_remove. cg_unit_stop: -EXDEV when unit and directories
+ * are another's. */
+int cg_unit_update(const struct box_cgroup *cgroup, const struct bnd_resources *resources,
+                   struct rk_err *err);
+int cg_unit_stop(const struct box_cgroup *cgroup, struct rk_err *err);
+void cg_unit_fini(struct box_unit *unit);
+
+/* Plan, make and limit: one per cgroup version. */
 int cg_v1_create(struct cg_making *making, struct rk_err *err);
 int cg_v2_create(struct cg_making *making, struct rk_err *err);
+
+/* v1's terms in v2's, as runc converts them. Swap: memory_swap is v1's memory plus swap, *ret is swap alone,
+ * -1 for no limit and BND_UNSET when nothing is to be set. Weights: 2 … 262144 (CPU) and 10 … 1000 (I/O) onto
+ * 1 … 10000. */
+int cg_v2_swap(int64_t *ret, int64_t limit, int64_t swap, struct rk_err *err);
+int64_t cg_v2_cpu_weight(int64_t shares);
+int64_t cg_v2_io_weight(int64_t weight);
 
 /* Write limits to directories that are there: one per cgroup version. */
 int cg_v1_update(const struct box_cgroup *cgroup, const struct bnd_resources *resources, struct rk_err *err);
 int cg_v2_update(const struct box_cgroup *cgroup, const struct bnd_resources *resources, struct rk_err *err);
+
+/* What a list of device rules comes to: only what follows its last wildcard counts. */
+struct cg_rules {
+    const struct bnd_device_rule *v; /* borrowed */
+    size_t n;
+    bool allow; /* what no rule matches */
+};
+
+/* -EINVAL for a rule of no type that there is, -E2BIG for too many. */
+int cg_effective_rules(struct cg_rules *ret, const struct bnd_device_rule *rules, size_t count,
+                       struct rk_err *err);
 
 /* Device rules: the last rule that matches decides, and what none matches is denied; no rules, no limits.
  * v1 writes them to devices.allow and devices.deny; -EINVAL for a list that these files cannot express.

@@ -160,8 +160,10 @@ static int remove_one(const char *path, int64_t deadline, struct rk_err *err)
 
 int box_cgroup_remove(const struct box_cgroup *cgroup, struct rk_err *err)
 {
+    int first = cgroup->unit.name ? cg_unit_stop(cgroup, err) : 0;
+    if (first == -EXDEV)
+        return 0;
     int64_t deadline = now_us() + PATIENCE_MS * 1000;
-    int first = 0;
     for (size_t i = 0; i < cgroup->paths.n; i++) {
         int r = remove_one(cgroup->paths.v[i], deadline, first ? NULL : err);
         if (r < 0 && !first)

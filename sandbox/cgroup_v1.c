@@ -384,16 +384,30 @@ static int find_hierarchies(struct v1 *v1, struct rk_err *err)
     return all && !v1->making->relative ? 0 : read_mountinfo(v1, err);
 }
 
-int cg_v1_create(struct cg_making *making, struct rk_err *err)
+/* *ret_v1 is the caller's to free, on failure as well. */
+static int plan(struct v1 **ret_v1, struct cg_making *making, struct hierarchy *ret_hybrid,
+                struct rk_err *err)
 {
-    __attribute__((cleanup(v1_free))) struct v1 *v1 = calloc(1, sizeof *v1);
+    struct v1 *v1 = *ret_v1 = calloc(1, sizeof *v1);
     if (!v1)
         return rk_fail(err, -ENOMEM, "make cgroup '%s': out of memory", making->below);
     v1->making = making;
-    struct hierarchy hybrid = {.path = NULL};
     int r = find_hierarchies(v1, err);
-    if (r == 0)
-        r = plan_paths(v1, &hybrid, err);
+    return r < 0 ? r : plan_paths(v1, ret_hybrid, err);
+}
+
+int cg_v1_plan(struct cg_making *making, struct rk_err *err)
+{
+    __attribute__((cleanup(v1_free))) struct v1 *v1 = NULL;
+    struct hierarchy hybrid;
+    return plan(&v1, making, &hybrid, err);
+}
+
+int cg_v1_create(struct cg_making *making, struct rk_err *err)
+{
+    __attribute__((cleanup(v1_free))) struct v1 *v1 = NULL;
+    struct hierarchy hybrid = {.path = NULL};
+    int r = plan(&v1, making, &hybrid, err);
     if (r == 0)
         r = cg_planned(making, err);
     for (size_t i = 0; i < v1->count && r == 0; i++) {

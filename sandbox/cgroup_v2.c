@@ -117,26 +117,47 @@ static int set_number(int dir, const char *path, const char *file, int64_t value
     return set_text(dir, path, file, value < 0 ? "max" : text, err);
 }
 
-/* memory_swap is v1's memory plus swap, memory.swap.max is swap alone. */
-static int set_swap(int dir, const char *path, int64_t limit, int64_t swap, struct rk_err *err)
+int cg_v2_swap(int64_t *ret, int64_t limit, int64_t swap, struct rk_err *err)
 {
+    *ret = BND_UNSET;
     if (!cg_given(swap)) {
-        if (limit != -1)
-            return 0;
-        swap = -1; /* unlimited memory with nothing said of swap: v1 does not limit swap either */
+        /* Unlimited memory with nothing said of swap: v1 does not limit swap either. */
+        *ret = limit == -1 ? -1 : BND_UNSET;
+        return 0;
     }
     if (swap > 0) {
         if (!cg_given(limit) || limit < 0)
-            return rk_fail(err, -EINVAL, "limit swap of '%s': a swap limit needs a memory limit", path);
+            return rk_fail(err, -EINVAL, "limit swap: a swap limit needs a memory limit");
         if (swap < limit)
             return rk_fail(err, -EINVAL,
-                           "limit swap of '%s': memory plus swap (%" PRId64 ") is less than memory (%" PRId64
-                           ")",
-                           path, swap, limit);
+                           "limit swap: memory plus swap (%" PRId64 ") is less than memory (%" PRId64 ")",
+                           swap, limit);
         swap -= limit;
     }
-    int r = set_number(dir, path, "memory.swap.max", swap, err);
+    *ret = swap;
+    return 0;
+}
+
+static int set_swap(int dir, const char *path, int64_t limit, int64_t memory_swap, struct rk_err *err)
+{
+    int64_t swap = 0;
+    int r = cg_v2_swap(&swap, limit, memory_swap, err);
+    if (r < 0)
+        return rk_wrap(err, "cgroup '%s'", path);
+    if (swap == BND_UNSET)
+        return 0;
+    r = set_number(dir, path, "memory.swap.max", swap, err);
     return r == -ENOENT && swap <= 0 ? 0 : r; /* a kernel without swap has nothing to limit */
+}
+
+int64_t cg_v2_cpu_weight(int64_t shares)
+{
+    return 1 + (shares - 2) * 9999 / 262142;
+}
+
+int64_t cg_v2_io_weight(int64_t weight)
+{
+    return 1 + (weight - 10) * 9999 / 990;
 }
 
 static int set_memory(int dir, const char *path, const struct bnd_resources *resources, struct rk_err *err)
@@ -153,10 +174,9 @@ static int set_cpu(int dir, const char *path, const struct bnd_resources *resour
 {
     int r = 0;
     if (cg_given(resources->cpu_shares)) {
-        /* runc's conversion: shares 2 … 262144 onto weight 1 … 10000, linearly. */
         int64_t shares = resources->cpu_shares;
         shares = shares < 2 ? 2 : shares > 262144 ? 262144 : shares;
-        r = set_number(dir, path, "cpu.weight", 1 + (shares - 2) * 9999 / 262142, err);
+        r = set_number(dir, path, "cpu.weight", cg_v2_cpu_weight(shares), err);
     }
     if (r == 0 && (cg_given(resources->cpu_quota) || cg_given(resources->cpu_period))) {
         char text[64];
@@ -170,13 +190,12 @@ static int set_cpu(int dir, const char *path, const struct bnd_resources *resour
     return r;
 }
 
-/* runc's conversion of v1's 10 … 1000 onto io.weight's 1 … 10000, where the scheduler's own file is not
- * there. */
+/* io.weight where the scheduler's own file is not there. */
 static int set_blkio(int dir, const char *path, const struct bnd_resources *resources, struct rk_err *err)
 {
     int64_t weight = resources->blkio_weight;
     int r = cg_write_number(dir, path, "io.bfq.weight", weight, NULL);
-    return r == -ENOENT ? set_number(dir, path, "io.weight", 1 + (weight - 10) * 9999 / 990, err) : r;
+    return r == -ENOENT ? set_number(dir, path, "io.weight", cg_v2_io_weight(weight), err) : r;
 }
 
 static int set_limits(int dir, const char *path, const struct bnd_resources *resources, struct rk_err *err)
@@ -202,14 +221,21 @@ int cg_v2_update(const struct box_cgroup *cgroup, const struct bnd_resources *re
     return dir < 0 ? dir : set_limits(dir, path, resources, err);
 }
 
-int cg_v2_create(struct cg_making *making, struct rk_err *err)
+int cg_v2_plan(struct cg_making *making, struct rk_err *err)
 {
     rk_autofree char *path = NULL;
     int r = target_path(making, &path, err);
+    if (r == 0 && rk_argv_add(&making->cgroup->paths, path) < 0)
+        return rk_fail(err, -ENOMEM, "make cgroup '%s': out of memory", path);
+    return r;
+}
+
+int cg_v2_create(struct cg_making *making, struct rk_err *err)
+{
+    int r = cg_v2_plan(making, err);
     if (r < 0)
         return r;
-    if (rk_argv_add(&making->cgroup->paths, path) < 0)
-        return rk_fail(err, -ENOMEM, "make cgroup '%s': out of memory", path);
+    const char *path = making->cgroup->paths.v[0];
     r = cg_planned(making, err);
     if (r == 0)
         r = cg_make_path(making, path, sizeof CG_ROOT - 1, err);

@@ -188,7 +188,7 @@ stop() {
 
 @test "runtime.md, Lifecycle 2: what cannot be made is an error" {
     config web '.linux.namespaces = [{type: "network", path: "/nonexistent"}]'
-    refused "create container 'web': open namespace '/nonexistent'"
+    refused "open namespace '/nonexistent'"
 }
 
 @test "runtime.md, Lifecycle 2: create does not run the program" {
@@ -811,9 +811,9 @@ $(readlink /proc/self/ns/mnt)"
     local type
     for type in network ipc uts pid; do
         refuses ".linux.namespaces = [{type: \"$type\", path: \"/proc/self/ns/mnt\"}]" \
-            "create container 'web': '/proc/self/ns/mnt' is a namespace of another type"
+            "'/proc/self/ns/mnt' is a namespace of another type"
     done
-    refuses '.linux.namespaces = [{type: "network", path: "/etc/passwd"}]' "create container 'web': "
+    refuses '.linux.namespaces = [{type: "network", path: "/etc/passwd"}]' "'/etc/passwd' is not a namespace"
 }
 
 @test "config-linux.md, Namespaces: without a path a new one is made" {
