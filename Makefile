@@ -56,6 +56,7 @@ RUNUK_OBJS := \
 	bundle/fill.o \
 	bundle/hooks.o \
 	bundle/image.o \
+	bundle/resources.o \
 	bundle/spec.o \
 	bundle/spec_linux.o \
 	bundle/spec_process.o \
@@ -113,6 +114,7 @@ RUNUK_OBJS := \
 	sandbox/cgroup.o \
 	sandbox/cgroup_devices.o \
 	sandbox/cgroup_freeze.o \
+	sandbox/cgroup_more.o \
 	sandbox/cgroup_remove.o \
 	sandbox/cgroup_stats.o \
 	sandbox/cgroup_unit.o \
@@ -207,11 +209,11 @@ UNIT_TESTS := bpf config figures files guest hvt_call lib load monitor record so
 FUZZ_TESTS       := guest record solo5 spec
 FUZZ_DEPS_guest  := bundle/fill.c bundle/family/family.c bundle/family/mirage.c bundle/family/solo5.c lib/argv.c lib/err.c
 FUZZ_DEPS_record := lifecycle/record.c lifecycle/record_net.c bundle/hooks.c lib/argv.c lib/err.c lib/fd.c lib/json.c \
-                    lib/process.c sandbox/cgroup.c sandbox/cgroup_devices.c sandbox/cgroup_freeze.c sandbox/cgroup_remove.c \
+                    lib/process.c sandbox/cgroup.c sandbox/cgroup_devices.c sandbox/cgroup_freeze.c sandbox/cgroup_more.c sandbox/cgroup_remove.c \
                     sandbox/cgroup_unit.c sandbox/cgroup_v1.c sandbox/cgroup_v2.c sandbox/systemd/annotation.c \
                     sandbox/systemd/call.c sandbox/systemd/limits.c sandbox/systemd/place.c
 FUZZ_DEPS_solo5  := lib/solo5.c lib/err.c
-FUZZ_DEPS_spec   := bundle/hooks.c bundle/spec.c bundle/spec_linux.c bundle/spec_process.c lib/argv.c lib/err.c lib/fd.c lib/json.c
+FUZZ_DEPS_spec   := bundle/hooks.c bundle/resources.c bundle/spec.c bundle/spec_linux.c bundle/spec_process.c lib/argv.c lib/err.c lib/fd.c lib/json.c
 FUZZ_SECONDS     ?= 60
 
 UNIT_OBJS_bpf := \
@@ -238,6 +240,7 @@ UNIT_OBJS_figures := \
 UNIT_OBJS_files := \
 	bundle/files.o \
 	bundle/hooks.o \
+	bundle/resources.o \
 	bundle/spec.o \
 	bundle/spec_linux.o \
 	bundle/spec_process.o \
@@ -302,6 +305,7 @@ UNIT_OBJS_record := \
 	sandbox/cgroup.o \
 	sandbox/cgroup_devices.o \
 	sandbox/cgroup_freeze.o \
+	sandbox/cgroup_more.o \
 	sandbox/cgroup_remove.o \
 	sandbox/cgroup_unit.o \
 	sandbox/cgroup_v1.o \
@@ -321,6 +325,7 @@ UNIT_OBJS_solo5 := \
 
 UNIT_OBJS_spec := \
 	bundle/hooks.o \
+	bundle/resources.o \
 	bundle/spec.o \
 	bundle/spec_linux.o \
 	bundle/spec_process.o \
@@ -437,6 +442,7 @@ CGROUP_DRIVER_OBJS := \
 	sandbox/cgroup.o \
 	sandbox/cgroup_devices.o \
 	sandbox/cgroup_freeze.o \
+	sandbox/cgroup_more.o \
 	sandbox/cgroup_remove.o \
 	sandbox/cgroup_unit.o \
 	sandbox/cgroup_v1.o \

@@ -51,6 +51,29 @@ struct bnd_device_rule {
     bool read, write, mknod;
 };
 
+/* The limits that are written to a cgroup file as they are, by their names in the specification. */
+#define BND_MEMORY_SWAPPINESS        "linux.resources.memory.swappiness"
+#define BND_MEMORY_NO_OOM_KILLER     "linux.resources.memory.disableOOMKiller"
+#define BND_CPU_BURST                "linux.resources.cpu.burst"
+#define BND_CPU_IDLE                 "linux.resources.cpu.idle"
+#define BND_CPU_RT_PERIOD            "linux.resources.cpu.realtimePeriod"
+#define BND_CPU_RT_RUNTIME           "linux.resources.cpu.realtimeRuntime"
+#define BND_BLKIO_LEAF_WEIGHT        "linux.resources.blockIO.leafWeight"
+#define BND_BLKIO_WEIGHT_DEVICE      "linux.resources.blockIO.weightDevice"
+#define BND_BLKIO_LEAF_WEIGHT_DEVICE "linux.resources.blockIO.weightDevice.leafWeight"
+#define BND_BLKIO_READ_BPS           "linux.resources.blockIO.throttleReadBpsDevice"
+#define BND_BLKIO_WRITE_BPS          "linux.resources.blockIO.throttleWriteBpsDevice"
+#define BND_BLKIO_READ_IOPS          "linux.resources.blockIO.throttleReadIOPSDevice"
+#define BND_BLKIO_WRITE_IOPS         "linux.resources.blockIO.throttleWriteIOPSDevice"
+#define BND_HUGE_PAGES               "linux.resources.hugepageLimits"
+#define BND_UNIFIED                  "linux.resources.unified"
+
+struct bnd_limit {
+    const char *key; /* one of the above */
+    char *name;      /* the device "8:0", the page size "2MB", the file; else NULL */
+    char *value;     /* a decimal number; of unified any text */
+};
+
 struct bnd_resources {
     int64_t memory_limit, memory_reservation,
         memory_swap; /* bytes, memory_swap counts memory too; -1 unlimited */
@@ -61,6 +84,8 @@ struct bnd_resources {
     char *cpus, *mems;             /* NULL: not given */
     struct bnd_device_rule *devices;
     size_t device_count;
+    struct bnd_limit *more;
+    size_t more_count;
 };
 
 struct bnd_annotation {

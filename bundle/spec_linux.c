@@ -1,4 +1,4 @@
-/* The linux object of config.json: namespaces, id maps, kernel parameters, cgroup path, resources. */
+/* The linux object of config.json: namespaces, id maps, kernel parameters, cgroup path. */
 #include <errno.h>
 #include <sched.h>
 #include <stdio.h>
@@ -139,96 +139,6 @@ static int read_sysctls(struct bnd_spec *spec, json_t *linux_object, struct rk_e
     return 0;
 }
 
-static int read_device_rule(struct bnd_device_rule *rule, json_t *json, struct rk_err *err)
-{
-    const char *where = "linux.resources.devices[]";
-    const char *type = "a", *access = "rwm";
-    int r;
-    *rule = (struct bnd_device_rule){.major = -1, .minor = -1};
-    if ((r = rk_json_bool(json, where, "allow", &rule->allow, err)) < 0 ||
-        (r = rk_json_string(json, where, "type", &type, err)) < 0 ||
-        (r = rk_json_string(json, where, "access", &access, err)) < 0 ||
-        (r = rk_json_int(json, where, "major", &rule->major, err)) < 0 ||
-        (r = rk_json_int(json, where, "minor", &rule->minor, err)) < 0)
-        return r;
-    if (!*type)
-        type = "a";
-    if (!*access)
-        access = "rwm";
-    if (strlen(type) != 1 || !strchr("acbup", *type))
-        return rk_fail(err, -EINVAL, "%s.type: expected a, b or c, not \"%s\"", where, type);
-    if (strspn(access, "rwm") != strlen(access))
-        return rk_fail(err, -EINVAL, "%s.access: expected letters of \"rwm\", not \"%s\"", where, access);
-    rule->type = *type == 'u' ? 'c' : *type;
-    rule->read = strchr(access, 'r') != NULL;
-    rule->write = strchr(access, 'w') != NULL;
-    rule->mknod = strchr(access, 'm') != NULL;
-    return 0;
-}
-
-static int read_device_rules(struct bnd_resources *res, json_t *json, struct rk_err *err)
-{
-    json_t *array = NULL, *v;
-    size_t i;
-    int r = rk_json_array(json, "linux.resources", "devices", &array, err);
-    if (r < 0 || json_array_size(array) == 0)
-        return r;
-    res->devices = calloc(json_array_size(array), sizeof *res->devices);
-    if (!res->devices)
-        return rk_fail(err, -ENOMEM, "out of memory");
-    json_array_foreach(array, i, v)
-    {
-        if ((r = read_device_rule(&res->devices[i], v, err)) < 0)
-            return r;
-        res->device_count = i + 1;
-    }
-    return 0;
-}
-
-void bnd_resources_init(struct bnd_resources *res)
-{
-    *res = (struct bnd_resources){.memory_limit = BND_UNSET,
-                                  .memory_reservation = BND_UNSET,
-                                  .memory_swap = BND_UNSET,
-                                  .cpu_shares = BND_UNSET,
-                                  .cpu_quota = BND_UNSET,
-                                  .cpu_period = BND_UNSET,
-                                  .pids_limit = BND_UNSET,
-                                  .blkio_weight = BND_UNSET};
-}
-
-void bnd_resources_fini(struct bnd_resources *res)
-{
-    free(res->cpus);
-    free(res->mems);
-    free(res->devices);
-    *res = (struct bnd_resources){0};
-}
-
-int bnd_resources_read(struct bnd_resources *res, json_t *json, struct rk_err *err)
-{
-    json_t *memory = NULL, *cpu = NULL, *pids = NULL, *blkio = NULL;
-    const char *where = "linux.resources";
-    int r;
-    if ((r = rk_json_object(json, where, "memory", &memory, err)) < 0 ||
-        (r = rk_json_object(json, where, "cpu", &cpu, err)) < 0 ||
-        (r = rk_json_object(json, where, "pids", &pids, err)) < 0 ||
-        (r = rk_json_object(json, where, "blockIO", &blkio, err)) < 0 ||
-        (r = rk_json_int(memory, "linux.resources.memory", "limit", &res->memory_limit, err)) < 0 ||
-        (r = rk_json_int(memory, "linux.resources.memory", "reservation", &res->memory_reservation, err)) <
-            0 ||
-        (r = rk_json_int(memory, "linux.resources.memory", "swap", &res->memory_swap, err)) < 0 ||
-        (r = rk_json_int(cpu, "linux.resources.cpu", "shares", &res->cpu_shares, err)) < 0 ||
-        (r = rk_json_int(cpu, "linux.resources.cpu", "quota", &res->cpu_quota, err)) < 0 ||
-        (r = rk_json_int(cpu, "linux.resources.cpu", "period", &res->cpu_period, err)) < 0 ||
-        (r = rk_json_strdup(cpu, "linux.resources.cpu", "cpus", &res->cpus, err)) < 0 ||
-        (r = rk_json_strdup(cpu, "linux.resources.cpu", "mems", &res->mems, err)) < 0 ||
-        (r = rk_json_int(pids, "linux.resources.pids", "limit", &res->pids_limit, err)) < 0 ||
-        (r = rk_json_int(blkio, "linux.resources.blockIO", "weight", &res->blkio_weight, err)) < 0)
-        return r;
-    return read_device_rules(res, json, err);
-}
-
 int bnd_spec_read_linux(struct bnd_spec *spec, json_t *root, struct rk_err *err)
 {
     json_t *linux_object = NULL, *resources = NULL;
@@ -241,5 +151,10 @@ int bnd_spec_read_linux(struct bnd_spec *spec, json_t *root, struct rk_err *err)
         (r = check_id_maps(spec, err)) < 0 || (r = read_sysctls(spec, linux_object, err)) < 0 ||
         (r = rk_json_object(linux_object, "linux", "resources", &resources, err)) < 0)
         return r;
-    return bnd_resources_read(&spec->resources, resources, err);
+    if ((r = bnd_resources_read(&spec->resources, resources, err)) < 0)
+        return r;
+    if (json_object_get(linux_object, "intelRdt") && !json_is_null(json_object_get(linux_object, "intelRdt")))
+        return rk_fail(err, -EINVAL,
+                       "linux.intelRdt: cache and bandwidth allocation is not supported for unikernels");
+    return 0;
 }

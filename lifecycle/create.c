@@ -254,7 +254,7 @@ static bool wants_limits(const struct bnd_resources *r)
 {
     return is_given(r->memory_limit) || is_given(r->memory_reservation) || is_given(r->memory_swap) ||
            is_given(r->cpu_shares) || is_given(r->cpu_quota) || is_given(r->pids_limit) ||
-           is_given(r->blkio_weight) || (r->cpus && *r->cpus) || (r->mems && *r->mems);
+           is_given(r->blkio_weight) || r->more_count > 0 || (r->cpus && *r->cpus) || (r->mems && *r->mems);
 }
 
 /* An ordinary user has a cgroup where one was delegated, and else does without, as long as nothing is to be

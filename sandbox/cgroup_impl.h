@@ -98,6 +98,9 @@ struct cg_rules {
 int cg_effective_rules(struct cg_rules *ret, const struct bnd_device_rule *rules, size_t count,
                        struct rk_err *err);
 
+/* Write the limits of resources->more. Errors name the limit, and its file where there is one. */
+int cg_write_more(const struct box_cgroup *cgroup, const struct bnd_resources *resources, struct rk_err *err);
+
 /* Device rules: the last rule that matches decides, and what none matches is denied; no rules, no limits.
  * v1 writes them to devices.allow and devices.deny; -EINVAL for a list that these files cannot express.
  * v2 attaches a BPF program to the directory. */

@@ -421,7 +421,7 @@ int cg_v1_create(struct cg_making *making, struct rk_err *err)
         r = set_limits(v1, err);
     if (r == 0 && hybrid.path)
         r = cg_make_path(making, hybrid.path, strlen(hybrid.mount), err);
-    return r;
+    return r < 0 ? r : cg_write_more(making->cgroup, making->resources, err);
 }
 
 static int update_cpuset(int dir, const char *path, const struct bnd_resources *resources, struct rk_err *err)
@@ -463,5 +463,5 @@ int cg_v1_update(const struct box_cgroup *cgroup, const struct bnd_resources *re
         if (e == -ENOENT)
             return rk_fail(err, -ENOENT, "no cgroup of the container has '%s'", limits[i].file);
     }
-    return 0;
+    return cg_write_more(cgroup, resources, err);
 }

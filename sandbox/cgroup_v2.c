@@ -218,7 +218,8 @@ int cg_v2_update(const struct box_cgroup *cgroup, const struct bnd_resources *re
 {
     const char *path = cgroup->paths.v[0];
     rk_autoclose int dir = cg_open_dir(path, err);
-    return dir < 0 ? dir : set_limits(dir, path, resources, err);
+    int r = dir < 0 ? dir : set_limits(dir, path, resources, err);
+    return r < 0 ? r : cg_write_more(cgroup, resources, err);
 }
 
 int cg_v2_plan(struct cg_making *making, struct rk_err *err)
@@ -249,5 +250,5 @@ int cg_v2_create(struct cg_making *making, struct rk_err *err)
         r = set_limits(dir, path, making->resources, err);
     if (r == 0)
         r = cg_v2_devices(dir, path, making->resources->devices, making->resources->device_count, err);
-    return r;
+    return r < 0 ? r : cg_write_more(making->cgroup, making->resources, err);
 }

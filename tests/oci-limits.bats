@@ -197,3 +197,69 @@ value() {
     run -0 runuk features
     equal "$(jq -c '[.runuk.monitors.spt.found, (.linux.namespaces | length)]' <<<"$output")" '[false,6]'
 }
+
+
+@test "limits that are a file's value are written as they are" {
+    config web '.linux.resources += {cpu: {burst: 5000, quota: 50000, period: 100000, idle: 1}}'
+    if [[ ! -e /sys/fs/cgroup/cgroup.controllers ]]; then
+        config web '.linux.resources.memory += {swappiness: 7, disableOOMKiller: true} | .linux.resources.cpu |= del(.idle)'
+    fi
+    create web
+    equal "$(value cpu cpu.cfs_burst_us cpu.max.burst)" 5000
+    if [[ -e /sys/fs/cgroup/cgroup.controllers ]]; then
+        equal "$(value cpu cpu.idle cpu.idle)" 1
+    else
+        equal "$(value memory memory.swappiness -)" 7
+        value memory memory.oom_control - | grep -qx 'oom_kill_disable 1'
+    fi
+}
+
+@test "a block device's rates are limited, and an update lifts them" {
+    local device major minor
+    device=$(lsblk -rndo MAJ:MIN | head -n 1)
+    [[ $device ]] || device=$(stat -c '%d' / | awk '{print int($1 / 256) ":" $1 % 256}')
+    IFS=: read -r major minor <<<"$device"
+    config web --argjson major "$major" --argjson minor "$minor" '.linux.resources.blockIO = {
+        throttleReadBpsDevice: [{major: $major, minor: $minor, rate: 1048576}],
+        throttleWriteIOPSDevice: [{major: $major, minor: $minor, rate: 50}]}'
+    create web
+    value blkio blkio.throttle.read_bps_device io.max | grep -E "^$device .*1048576"
+    value blkio blkio.throttle.write_iops_device io.max | grep -E "^$device .*50"
+    jq -n --argjson major "$major" --argjson minor "$minor" \
+        '{blockIO: {throttleReadBpsDevice: [{major: $major, minor: $minor, rate: 0}]}}' | runuk update --resources - web
+    run -0 value blkio blkio.throttle.read_bps_device io.max
+    said_not 1048576
+}
+
+@test "huge pages are limited where the host has them" {
+    local size
+    size=$(find /sys/fs/cgroup -maxdepth 3 -name 'hugetlb.2MB.*max*' -o -maxdepth 3 -name 'hugetlb.2MB.limit_in_bytes' | head -n 1)
+    config web '.linux.resources.hugepageLimits = [{pageSize: "2MB", limit: 4194304}]'
+    if [[ $size ]]; then
+        create web
+        equal "$(value hugetlb hugetlb.2MB.limit_in_bytes hugetlb.2MB.max)" 4194304
+    else
+        run -1 create web
+        said "linux.resources.hugepageLimits: this host's cgroups have no 'hugetlb.2MB."
+    fi
+}
+
+@test "a limit that this host's cgroups do not have is refused by its name in the specification" {
+    if [[ -e /sys/fs/cgroup/cgroup.controllers ]]; then
+        config web '.linux.resources.memory.swappiness = 10'
+        run -1 create web
+        said 'linux.resources.memory.swappiness: cgroup v2 has no such limit'
+        config web 'del(.linux.resources.memory.swappiness) | .linux.resources.unified = {"memory.high": "60000000"}'
+        create web
+        equal "$(value - - memory.high)" 59998208
+    else
+        config web '.linux.resources.unified = {"memory.high": "60000000"}'
+        run -1 create web
+        said 'linux.resources.unified: cgroup v1 has no such limit'
+    fi
+    config web 'del(.linux.resources.unified) | .linux.intelRdt = {closID: "x"}'
+    runuk delete --force web
+    run -1 create web
+    said 'linux.intelRdt: cache and bandwidth allocation is not supported for unikernels'
+    no_traces
+}

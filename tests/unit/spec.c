@@ -14,11 +14,12 @@
 /* The least that is valid, with room for more. */
 #define WITH(more)                                                                                           \
     "{\"ociVersion\":\"1.0.2\",\"root\":{\"path\":\"rootfs\"},\"process\":{\"args\":[\"/app\"]}" more "}"
-#define PROCESS(more) "{\"ociVersion\":\"1.0.2\",\"root\":{\"path\":\"rootfs\"},\"process\":{" more "}}"
-#define ROOT(value)   "{\"ociVersion\":\"1.0.2\",\"root\":" value ",\"process\":{\"args\":[\"/app\"]}}"
-#define LINUX(more)   WITH(",\"linux\":{" more "}")
-#define RULE(more)    LINUX("\"resources\":{\"devices\":[{" more "}]}")
-#define HOOK(more)    WITH(",\"hooks\":{\"prestart\":[{" more "}]}")
+#define PROCESS(more)   "{\"ociVersion\":\"1.0.2\",\"root\":{\"path\":\"rootfs\"},\"process\":{" more "}}"
+#define ROOT(value)     "{\"ociVersion\":\"1.0.2\",\"root\":" value ",\"process\":{\"args\":[\"/app\"]}}"
+#define LINUX(more)     WITH(",\"linux\":{" more "}")
+#define RULE(more)      LINUX("\"resources\":{\"devices\":[{" more "}]}")
+#define RESOURCES(more) LINUX("\"resources\":{" more "}")
+#define HOOK(more)      WITH(",\"hooks\":{\"prestart\":[{" more "}]}")
 #define VERSION(text)                                                                                        \
     "{\"ociVersion\":\"" text "\",\"root\":{\"path\":\"rootfs\"},\"process\":{\"args\":[\"/app\"]}}"
 #define USER(more)   PROCESS("\"args\":[\"a\"],\"user\":{" more "}")
@@ -111,6 +112,29 @@ static const struct {
     {LINUX(USERNS ",\"uidMappings\":{}"), "linux.uidMappings: expected an array"},
     {LINUX("\"namespaces\":[{\"type\":\"user\",\"path\":\"/proc/1/ns/user\"}]"), NULL},
     {LINUX("\"namespaces\":[{\"type\":\"time\"}]"), NULL},
+    {LINUX("\"intelRdt\":{\"closID\":\"x\"}"),
+     "linux.intelRdt: cache and bandwidth allocation is not supported"},
+    {RESOURCES(
+         "\"memory\":{\"swappiness\":60,\"disableOOMKiller\":true},\"cpu\":{\"burst\":1000,\"idle\":1}"),
+     NULL},
+    {RESOURCES("\"memory\":{\"swappiness\":18446744073709551615}"), NULL},
+    {RESOURCES("\"memory\":{\"swappiness\":\"a\"}"),
+     "linux.resources.memory.swappiness: expected an integer"},
+    {RESOURCES("\"memory\":{\"disableOOMKiller\":1}"),
+     "linux.resources.memory.disableOOMKiller: expected true or false"},
+    {RESOURCES("\"blockIO\":{\"throttleReadBpsDevice\":[{\"major\":8,\"minor\":0,\"rate\":1}]}"), NULL},
+    {RESOURCES("\"blockIO\":{\"throttleReadBpsDevice\":[{\"major\":8,\"rate\":1}]}"),
+     "linux.resources.blockIO.throttleReadBpsDevice[0]: expected major and minor"},
+    {RESOURCES("\"blockIO\":{\"weightDevice\":1}"),
+     "linux.resources.blockIO.weightDevice: expected an array"},
+    {RESOURCES("\"hugepageLimits\":[{\"pageSize\":\"2MB\",\"limit\":4194304}]"), NULL},
+    {RESOURCES("\"hugepageLimits\":[{\"pageSize\":\"../2MB\",\"limit\":1}]"),
+     "linux.resources.hugepageLimits[0]: expected a pageSize"},
+    {RESOURCES("\"unified\":{\"memory.high\":\"1000000\"}"), NULL},
+    {RESOURCES("\"unified\":{\"memory.high\":1000000}"),
+     "linux.resources.unified.memory.high: expected a string"},
+    {RESOURCES("\"unified\":{\"../memory.high\":\"1\"}"), "is no file of a cgroup controller"},
+    {RESOURCES("\"unified\":{\"cgroup.procs\":\"1\"}"), "is no file of a cgroup controller"},
     {WITH(",\"domainname\":[]"), "domainname: expected a string"},
     {WITH(",\"hostname\":[]"), "hostname: expected a string"},
     {WITH(",\"mounts\":{}"), "mounts: expected an array"},
