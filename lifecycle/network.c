@@ -236,7 +236,11 @@ int ctr_network_make(struct ctr_network *ret_network, struct ctr_record *record,
     int r = enter(&visit, path, err);
     if (r < 0)
         return r;
-    if (devices > 0 && rk_same_file(visit.own, visit.there))
+    /* Asked when the namespace is held: had the process ended before, its number could be another's by now.
+     */
+    if (!rk_process_alive(&record->process))
+        r = rk_fail(err, -ESRCH, "the container's process has ended");
+    else if (devices > 0 && rk_same_file(visit.own, visit.there))
         r = rk_fail(err, -EINVAL,
                     "the container is on the host's own network, but its image has a network device and "
                     "needs an address "
