@@ -457,6 +457,20 @@ $(B)/unit/cgroup_driver: $(addprefix $(B)/,$(CGROUP_DRIVER_OBJS))
 	@mkdir -p $(@D)
 	$(call SAY,LINK)$(CC) $(MAINFLAGS) $^ -o $@ $(MAINLINK)
 
+# --- runuk with its fault points, for tests/oci-faults.bats --------------------------------------------------------------
+
+# Only what has such points differs from $(B)/runuk.
+FAULT_SOURCES := $(filter $(RUNUK_OBJS:.o=.c),$(shell grep -l 'RK_FAULT' */*.c))
+FAULT_OBJS    := $(patsubst %.c,$(B)/faults/%.o,$(FAULT_SOURCES) lib/fault.c) \
+                 $(addprefix $(B)/,$(filter-out $(FAULT_SOURCES:.c=.o),$(RUNUK_OBJS)))
+
+$(B)/faults/%.o: %.c
+	@mkdir -p $(@D)
+	$(call SAY,CC  )$(CC) $(MAINFLAGS) $(DEFS) -DRK_FAULTS -c $< -o $@
+
+$(B)/faults/runuk: $(FAULT_OBJS)
+	$(call SAY,LINK)$(CC) $(MAINFLAGS) $^ -o $@ $(MAINLINK)
+
 # --- the receiving side of --console-socket, for tests/oci-console.bats -------------------------------------------------------
 
 CONSOLE_DRIVER_OBJS := \
@@ -472,7 +486,7 @@ $(B)/unit/console_driver: $(addprefix $(B)/,$(CONSOLE_DRIVER_OBJS))
 # --- netplumb: libnl's headers, and the code behind a command line for tests/net-plumb.bats ----------------------------------
 
 NETPLUMB_CFLAGS := $(shell $(PKG_CONFIG) --cflags libnl-3.0)
-$(B)/netplumb/%.o: MAINFLAGS += $(NETPLUMB_CFLAGS)
+$(B)/netplumb/%.o $(B)/faults/netplumb/%.o: MAINFLAGS += $(NETPLUMB_CFLAGS)
 
 NET_DRIVER_OBJS := \
 	lib/err.o \
@@ -519,7 +533,7 @@ bench: $(B)/runuk $(B)/runuk-spt $(B)/guests/hello.spt $(B)/guests/time.spt $(BE
 # All that the tests call besides what `all` builds.
 .PHONY: test-programs
 test-programs: $(addprefix $(B)/unit/,$(UNIT_TESTS)) $(B)/unit/cgroup_driver $(B)/unit/console_driver \
-               $(B)/unit/net_driver
+               $(B)/unit/net_driver $(B)/faults/runuk
 
 # Another make builds, because this one has looked for libraries before they were installed. CI also checks the sources.
 .PHONY: check lint demo

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/openat2.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +15,7 @@
 #include <unistd.h>
 
 #include "lib/cleanup.h"
+#include "lib/fault.h"
 
 int rk_open_in_root(int dirfd, const char *path, int flags)
 {
@@ -104,26 +106,52 @@ int rk_write_all(int fd, const void *data, size_t len)
     return 0;
 }
 
+/* A file without a name in the directory of `name`, or where the file system has none such the one called
+ * `tmp`. *ret_named says which. */
+static int open_new_file(int dirfd, const char *directory, const char *tmp, mode_t mode, bool *ret_named)
+{
+    int fd = openat(dirfd, directory, O_TMPFILE | O_WRONLY | O_CLOEXEC, mode);
+    *ret_named = fd < 0 && (errno == EOPNOTSUPP || errno == EISDIR || errno == EINVAL);
+    if (*ret_named)
+        fd = openat(dirfd, tmp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
+    return fd < 0 ? -errno : fd;
+}
+
+/* Give the file without a name one that does not exist yet. */
+static int name_file(int fd, int dirfd, const char *name)
+{
+    char self[40];
+    snprintf(self, sizeof self, "/proc/self/fd/%d", fd);
+    return linkat(AT_FDCWD, self, dirfd, name, AT_SYMLINK_FOLLOW) < 0 ? -errno : 0;
+}
+
 int rk_write_file_atomic(int dirfd, const char *name, const void *data, size_t len, mode_t mode)
 {
-    char tmp[NAME_MAX + 1];
+    char tmp[PATH_MAX], directory[PATH_MAX];
+    bool named;
     const char *base = strrchr(name, '/');
     int dir_len = base ? (int)(base + 1 - name) : 0;
-    char tmp_path[PATH_MAX];
     base = name + dir_len;
-    if (snprintf(tmp, sizeof tmp, ".%.200s.%d", base, (int)getpid()) >= (int)sizeof tmp ||
-        snprintf(tmp_path, sizeof tmp_path, "%.*s%s", dir_len, name, tmp) >= (int)sizeof tmp_path)
+    if (snprintf(directory, sizeof directory, "%.*s", dir_len, name) >= (int)sizeof directory ||
+        snprintf(tmp, sizeof tmp, "%s.%.200s.%d", directory, base, (int)getpid()) >= (int)sizeof tmp)
         return -ENAMETOOLONG;
     /* A leftover of a killed process with a recycled pid is ours to replace. */
-    unlinkat(dirfd, tmp_path, 0);
-    rk_autoclose int fd = openat(dirfd, tmp_path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
+    unlinkat(dirfd, tmp, 0);
+    rk_autoclose int fd = open_new_file(dirfd, *directory ? directory : ".", tmp, mode, &named);
     if (fd < 0)
-        return -errno;
+        return fd;
+    RK_FAULT("file:opened");
     int r = rk_write_all(fd, data, len);
-    if (r == 0 && renameat(dirfd, tmp_path, dirfd, name) < 0)
+    RK_FAULT("file:written");
+    /* Where nothing has the name yet, a writer that is killed leaves the whole file or none. */
+    if (r == 0 && !named && (r = name_file(fd, dirfd, name)) != -EEXIST)
+        return r;
+    if (r == -EEXIST)
+        r = name_file(fd, dirfd, tmp);
+    if (r == 0 && renameat(dirfd, tmp, dirfd, name) < 0)
         r = -errno;
     if (r < 0)
-        unlinkat(dirfd, tmp_path, 0);
+        unlinkat(dirfd, tmp, 0);
     return r;
 }
 

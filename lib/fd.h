@@ -29,9 +29,9 @@ int rk_read_fd(int fd, size_t max, char **ret_data, size_t *ret_len);
 /* Write everything, whatever the kernel takes at a time. 0 or a negative errno. */
 int rk_write_all(int fd, const void *data, size_t len);
 
-/* Replace `name` in `dirfd` by a new file with this content: a temporary neighbour, then rename, so that
- * readers see the old or the new content and links at `name` are replaced, never followed. 0 or a negative
- * errno. */
+/* Replace `name` in `dirfd` by a new file with this content, so that readers see the old or the new content
+ * and links at `name` are replaced, never followed. A caller that is killed leaves nothing else when there is
+ * no old file; beside an old one a temporary neighbour, ".NAME.PID". 0 or a negative errno. */
 int rk_write_file_atomic(int dirfd, const char *name, const void *data, size_t len, mode_t mode);
 
 /* mkdir -p with `mode` for the directories that are missing. 0 or a negative errno. */

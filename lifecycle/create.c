@@ -17,6 +17,7 @@
 #include "config/flags.h"
 #include "lib/cleanup.h"
 #include "lib/err.h"
+#include "lib/fault.h"
 #include "lib/fd.h"
 #include "lib/json.h"
 #include "lib/log.h"
@@ -168,11 +169,14 @@ static int spawn(struct work *w, struct rk_err *err)
     rk_close(&w->sync_init);
     if (pid < 0)
         return (int)pid;
+    RK_FAULT("create:cloned");
     /* The new process is ours until we exit, so that its pid can't have been recycled. */
     if ((r = rk_process_get(&plan->record->process, pid)) < 0) {
         errno = -r;
         return rk_fail_errno(err, "look at process %d", (int)pid);
     }
+    RK_FAULT_PROCESS(&plan->record->process);
+    RK_FAULT("create:known");
     if (init.cgroup_later && (r = start_unit(w, err)) < 0)
         return r;
     if ((plan->ns.make & CLONE_NEWUSER) &&
@@ -214,11 +218,14 @@ static int run_hooks(struct work *w, struct rk_err *err)
         return r;
     w->hooks_ran = true;
     r = ctr_hooks_run(&hooks->prestart, &place, text, err);
+    RK_FAULT("create:prestart");
     place.kind = "createRuntime";
     if (r == 0)
         r = ctr_hooks_run(&hooks->create_runtime, &place, text, err);
+    RK_FAULT("create:createRuntime");
     if (r == 0)
         r = tell(w->sync, CTR_MSG_HOOKS, inside ? inside : "", err);
+    RK_FAULT("create:createContainer");
     return r < 0 ? r : expect(w->sync, CTR_MSG_DONE, err);
 }
 
@@ -242,7 +249,9 @@ static int save_cgroup(void *data, const struct box_cgroup *cgroup, struct rk_er
     struct work *w = data;
     struct ctr_record record = *w->plan->record;
     record.cgroup = *cgroup;
-    return ctr_store_save(w->dir, &record, err);
+    int r = ctr_store_save(w->dir, &record, err);
+    RK_FAULT("create:planned");
+    return r;
 }
 
 static bool is_given(int64_t limit)
@@ -308,21 +317,27 @@ static int make_container(struct work *w, struct rk_err *err)
     record->status = CTR_CREATING;
     if ((r = open_console(w, err)) < 0 || (r = add_figures(w, err)) < 0 || (r = make_cgroup(w, err)) < 0)
         return r;
+    RK_FAULT("create:cgroup");
     if (!record->cgroup.unit.name)
         w->cgroup_fd = box_cgroup_open_v2(&record->cgroup);
     if ((r = w->gate = open_gate(w->dir, err)) < 0 || (r = spawn(w, err)) < 0 ||
         (r = set_oom_score(spec, record->process.pid, err)) < 0)
         return r;
+    RK_FAULT("create:ready");
     /* Hooks may ask for the state. Without them the process needs no record yet: it ends when we do. */
     if (has_hooks(&spec->hooks) && (r = ctr_store_save(w->dir, record, err)) < 0)
         return r;
     if ((r = run_hooks(w, err)) < 0)
         return r;
+    RK_FAULT("create:hooks");
     record->status = CTR_CREATED;
     if ((r = ctr_store_save(w->dir, record, err)) < 0 ||
         (r = write_pid_file(w->options->pid_file, record->process.pid, err)) < 0)
         return r;
-    return tell(w->sync, CTR_MSG_GATE, "", err);
+    RK_FAULT("create:created");
+    r = tell(w->sync, CTR_MSG_GATE, "", err);
+    RK_FAULT("create:gate");
+    return r;
 }
 
 /* End the first process if there is one, and take everything away; the error that led here stays. */
@@ -385,6 +400,7 @@ int ctr_create(struct ctr_call *call, const char *id, const struct ctr_create_op
                      .cgroup_fd = -1};
     if ((r = ctr_id_check(id, err)) == 0 && (r = count_preserved(&w.preserved, call, options, err)) == 0 &&
         (r = check_runc_id(call, id, err)) == 0 && (r = ctr_store_add(&w.dir, &call->store, id, err)) == 0) {
+        RK_FAULT("create:stored");
         r = make_container(&w, err);
         if (r < 0)
             undo(&w, err);

@@ -10,6 +10,7 @@
 #include "config/flags.h"
 #include "lib/cleanup.h"
 #include "lib/err.h"
+#include "lib/fault.h"
 #include "lib/fd.h"
 #include "lifecycle/call.h"
 #include "lifecycle/hooks.h"
@@ -33,11 +34,14 @@ int ctr_dismantle(const struct ctr_store *store, struct ctr_record *record, int 
     struct rk_err later;
     /* A namespace that was made for this container ended with its process, taps and all. */
     int r = record->netns ? ctr_network_undo(record, record->netns, err) : 0;
+    RK_FAULT("delete:network");
     int r2 = box_cgroup_remove(&record->cgroup, r < 0 ? &later : err);
+    RK_FAULT("delete:cgroup");
     if (r < 0 || r2 < 0)
         return r < 0 ? r : r2; /* the record stays: another delete tries again */
     if ((r = ctr_store_remove(store, record->id, dir, err)) < 0)
         return r;
+    RK_FAULT("delete:removed");
     run_poststop(record);
     return 0;
 }
@@ -52,7 +56,9 @@ static int end_process(const struct ctr_record *record, struct rk_err *err)
         errno = -pidfd;
         return rk_fail_errno(err, "open process %d", (int)record->process.pid);
     }
+    RK_FAULT("delete:opened");
     int r = rk_process_signal(pidfd, SIGKILL);
+    RK_FAULT("delete:killed");
     if (r == 0 && box_cgroup_is_frozen(&record->cgroup))
         box_cgroup_freeze(&record->cgroup, false, NULL); /* or it would not get to die */
     if (r == 0)
@@ -71,13 +77,16 @@ int ctr_delete(struct ctr_call *call, const char *id, bool force, struct rk_err 
     int r = ctr_store_get(&dir, &record, &call->store, id, true, err);
     if (r < 0)
         return r;
+    RK_FAULT("delete:locked");
     enum ctr_status status = ctr_record_status(record);
     /* As with runc, a container that was created and never started may be deleted without force. */
     if (status != CTR_STOPPED && status != CTR_CREATED && !force)
         r = rk_fail(err, -EBUSY, "cannot delete container %s that is not stopped: %s", id,
                     ctr_status_name(status));
-    else if ((r = end_process(record, err)) == 0)
+    else if ((r = end_process(record, err)) == 0) {
+        RK_FAULT("delete:ended");
         r = ctr_dismantle(&call->store, record, dir, err);
+    }
     if (r < 0)
         rk_wrap(err, "delete container '%s'", id);
     ctr_record_free(record);

@@ -16,6 +16,7 @@
 
 #include "lib/cleanup.h"
 #include "lib/err.h"
+#include "lib/fault.h"
 #include "lib/fd.h"
 #include "lib/log.h"
 #include "lib/process.h"
@@ -145,9 +146,11 @@ static int run_hook(const struct bnd_hook *hook, const struct ctr_hook_place *pl
     if (pid < 0)
         return rk_fail_errno(err, "fork for %s hook '%s'", place->kind, hook->path);
     rk_close(&out_write);
+    RK_FAULT("hook:forked");
     rk_autoclose int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
     struct output output = {.len = 0};
     int r = pidfd < 0 ? -errno : await_hook(pidfd, out, hook->timeout_s, &output);
+    RK_FAULT("hook:ended");
     int status = 0;
     if (r < 0)
         kill(pid, SIGKILL); /* our own child, not yet reaped: the pid is its */

@@ -9,12 +9,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "lib/cleanup.h"
 #include "lib/err.h"
+#include "lib/fault.h"
 #include "lib/message.h"
 #include "lib/process.h"
 #include "lifecycle/hooks.h"
@@ -140,23 +142,34 @@ static int take_identity(struct init *init, struct rk_err *err)
     return a->ids->inherited ? 0 : box_userns_become_root(a->ids, err);
 }
 
+/* While there may be no record of this process, it ends with create, wherever it is. */
+static void end_with_create(bool wanted)
+{
+    prctl(PR_SET_PDEATHSIG, wanted ? SIGKILL : 0);
+}
+
 /* Cgroup, namespaces, session, terminal, host name. */
 static int set_up(struct init *init, struct rk_err *err)
 {
     const struct ctr_init *a = init->args;
     int r;
     reset_signals();
+    end_with_create(true);
+    RK_FAULT("init:born");
     if (a->cgroup_later)
         free(await_create(a->sync, CTR_MSG_CGROUP));
     if ((r = box_cgroup_join_self(a->cgroup, a->born_in_v2, err)) < 0 || (r = take_identity(init, err)) < 0 ||
         (r = box_namespaces_join(a->ns, err)) < 0)
         return r;
+    end_with_create(true); /* again, as a change of identity undoes it */
+    RK_FAULT("init:joined");
     if (setsid() < 0)
         return rk_fail_errno(err, "start a session");
     if (a->slave >= 0 && (r = box_console_adopt(a->slave, err)) < 0)
         return r;
     if ((r = keep_descriptors(init, err)) < 0)
         return r;
+    RK_FAULT("init:descriptors");
     if ((r = set_names(init, err)) < 0)
         return r;
     return box_mounts_private(err);
@@ -179,7 +192,11 @@ static void before_gate(struct init *init)
     const struct ctr_hook_place place = {.kind = "createContainer", .cwd = spec->bundle, .root_fd = -1};
     if (ctr_hooks_run(&spec->hooks.create_container, &place, hooks + 1, &err) < 0)
         give_up(init->sync, &err);
+    RK_FAULT("init:createContainer");
+    /* From here on create does not wait for us: it records this process, opens the gate, and ends. */
+    end_with_create(false);
     send_letter(init->sync, CTR_MSG_DONE);
+    RK_FAULT("init:done");
     free(await_create(init->sync, CTR_MSG_GATE));
     rk_close(&init->sync);
     if (spec->hooks.start_container.n == 0)
@@ -248,6 +265,7 @@ static void become_monitor(struct init *init, int conn, char *args, size_t len, 
     sigaddset(&ending, SIGQUIT);
     sigaddset(&ending, SIGHUP);
     sigprocmask(SIG_BLOCK, &ending, NULL);
+    RK_FAULT("init:confined");
     syscall(SYS_execveat, monitor, "", argv, envp, AT_EMPTY_PATH);
     rk_fail_errno(err, "execute the monitor");
     give_up(talk, err);
@@ -273,8 +291,10 @@ static void serve_start(struct init *init, int conn, char *msg, const struct rk_
                 .kind = "startContainer", .root_fd = init->root, .env = spec->env.v};
             if (ctr_hooks_run(&spec->hooks.start_container, &place, msg + 1, &err) < 0)
                 give_up(conn, &err);
+            RK_FAULT("init:startContainer");
             send_letter(conn, CTR_MSG_DONE);
         } else if (msg[0] == CTR_MSG_EXEC) {
+            RK_FAULT("init:told");
             become_monitor(init, conn, msg + 1, (size_t)n - 1, taps, tap_count, &err);
             give_up(conn, &err);
         } else {
@@ -289,9 +309,13 @@ _Noreturn void ctr_init_main(const struct ctr_init *args)
     struct rk_err err = {0};
     if (set_up(&init, &err) < 0)
         give_up(init.sync, &err);
+    RK_FAULT("init:set-up");
     send_letter(init.sync, CTR_MSG_READY);
+    RK_FAULT("init:ready");
     before_gate(&init);
+    RK_FAULT("init:gate");
     behind_gate(&init, &err);
+    RK_FAULT("init:waiting");
     char *msg = malloc(RK_MESSAGE_SIZE + 1);
     if (!msg)
         _exit(1);

@@ -8,6 +8,7 @@
 #include "config/flags.h"
 #include "lib/cleanup.h"
 #include "lib/err.h"
+#include "lib/fault.h"
 #include "lifecycle/call.h"
 
 /* "15", "TERM", "SIGTERM", "term". -EINVAL. */
@@ -30,6 +31,7 @@ int ctr_signal(const struct ctr_record *record, int sig)
 {
     rk_autoclose int pidfd = rk_process_open(&record->process);
     int r = pidfd < 0 ? pidfd : rk_process_signal(pidfd, sig);
+    RK_FAULT("kill:signalled");
     /* A frozen guest would die of it only when somebody thaws it. */
     if (r == 0 && sig == SIGKILL && box_cgroup_is_frozen(&record->cgroup))
         box_cgroup_freeze(&record->cgroup, false, NULL);
@@ -44,7 +46,9 @@ static int kill_container(struct ctr_call *call, const char *id, int sig, bool a
     int r = ctr_store_get(&dir, &record, &call->store, id, false, err);
     if (r < 0)
         return r;
+    RK_FAULT("kill:found");
     r = ctr_signal(record, sig);
+    RK_FAULT("kill:done");
     ctr_record_free(record);
     if (r == -ESRCH)
         /* `kill --all` is also how engines sweep up behind a container that has ended: nothing left is what

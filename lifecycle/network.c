@@ -12,6 +12,7 @@
 
 #include "lib/cleanup.h"
 #include "lib/err.h"
+#include "lib/fault.h"
 #include "lib/fd.h"
 #include "lifecycle/apart.h"
 #include "lifecycle/record_net.h"
@@ -49,6 +50,7 @@ static int enter(struct visit *v, const char *path, struct rk_err *err)
         return err->code;
     }
     v->own = own;
+    RK_FAULT("network:entered");
     int r = net_session_open(&v->session, err);
     if (r < 0)
         leave(v);
@@ -173,6 +175,7 @@ static int undo_in(const struct ctr_record *record, struct net_session *session,
         struct rk_err one;
         const struct ctr_wire *w = &record->wires[i];
         int r = net_wire_undo(&w->wire, session, *w->wire.link ? &w->link : NULL, &one);
+        RK_FAULT("network:undone-one");
         if (r < 0 && first == 0) {
             *err = one;
             first = r;
@@ -204,6 +207,7 @@ static int make_inside(struct ctr_network *network, struct ctr_record *record, s
                 describe_link(&network->nets[network->net_count++], &survey.links[i]);
     }
     net_survey_fini(&survey);
+    RK_FAULT("network:wired");
     if (r < 0) {
         struct rk_err ignored;
         undo_in(record, session, &ignored);
@@ -232,7 +236,11 @@ int ctr_network_make(struct ctr_network *ret_network, struct ctr_record *record,
     int r = enter(&visit, path, err);
     if (r < 0)
         return r;
-    if (devices > 0 && rk_same_file(visit.own, visit.there))
+    /* Asked when the namespace is held: had the process ended before, its number could be another's by now.
+     */
+    if (!rk_process_alive(&record->process))
+        r = rk_fail(err, -ESRCH, "the container's process has ended");
+    else if (devices > 0 && rk_same_file(visit.own, visit.there))
         r = rk_fail(err, -EINVAL,
                     "the container is on the host's own network, but its image has a network device and "
                     "needs an address "

@@ -4,6 +4,7 @@
 #include "config/flags.h"
 #include "lib/cleanup.h"
 #include "lib/err.h"
+#include "lib/fault.h"
 #include "lifecycle/call.h"
 
 /* Freeze or thaw a container that is in the right status for it. */
@@ -22,6 +23,7 @@ static int set_frozen(struct ctr_call *call, bool frozen, struct rk_err *err)
     if (r < 0)
         return r;
     enum ctr_status status = ctr_record_status(record);
+    RK_FAULT("pause:judged");
     if (frozen && status == CTR_STOPPED)
         r = rk_fail(err, -ESRCH, "container not running");
     else if (frozen && status != CTR_RUNNING)
@@ -30,6 +32,7 @@ static int set_frozen(struct ctr_call *call, bool frozen, struct rk_err *err)
         r = rk_fail(err, -EINVAL, "container not paused");
     else
         r = box_cgroup_freeze(&record->cgroup, frozen, err);
+    RK_FAULT("pause:done");
     ctr_record_free(record);
     return r < 0 ? rk_wrap(err, "%s container '%s'", call->argv[0], id) : 0;
 }

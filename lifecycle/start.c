@@ -15,6 +15,7 @@
 #include "hypervisor/monitor.h"
 #include "lib/cleanup.h"
 #include "lib/err.h"
+#include "lib/fault.h"
 #include "lib/message.h"
 #include "lifecycle/apart.h"
 #include "lifecycle/call.h"
@@ -161,6 +162,7 @@ static int send_exec(int gate, const struct ctr_record *record, const struct rk_
         errno = -r;
         return rk_fail_errno(err, "talk to the container's waiting process");
     }
+    RK_FAULT("start:sent");
     r = await_answer(gate, err);
     return r < 0 ? r : 0;
 }
@@ -182,6 +184,7 @@ static int launch(int gate, int dir, struct ctr_record *record, struct rk_err *e
     int r = ctr_network_make(&network, record, args_have_placeholders(record), err);
     if (r < 0)
         return r;
+    RK_FAULT("start:network");
     r = guest_args(&args, record, &network, err);
     ctr_network_fini(&network);
     if (r == 0)
@@ -191,21 +194,23 @@ static int launch(int gate, int dir, struct ctr_record *record, struct rk_err *e
          * and should the process not get to run, it ends, which is "stopped" whatever is written. */
         record->status = CTR_RUNNING;
         r = ctr_store_save(dir, record, err);
+        RK_FAULT("start:saved");
     }
     if (r == 0)
         r = ctr_network_keep(record, err);
+    RK_FAULT("start:kept");
     return r < 0 ? r : send_exec(gate, record, &argv, err);
 }
 
 /* launch, or undo what it left. */
 static int launch_or_undo(int gate, int dir, struct ctr_record *record, struct rk_err *err)
 {
-    char netns[64];
     struct rk_err ignored;
     int r = launch(gate, dir, record, err);
-    snprintf(netns, sizeof netns, "/proc/%d/ns/net", (int)record->process.pid);
+    if (r < 0 && record->netns) /* one that was made for this container ends with the process */
+        ctr_network_undo(record, record->netns, &ignored);
     if (r < 0)
-        ctr_network_undo(record, record->netns ? record->netns : netns, &ignored);
+        RK_FAULT("start:undone");
     return r;
 }
 
@@ -240,10 +245,13 @@ static int start_locked(int dir, struct ctr_record *record, struct rk_err *err)
         return rk_fail(err, -EBUSY, "cannot start an already running container");
     if (status != CTR_CREATED)
         return rk_fail(err, -EINVAL, "cannot start a container that has stopped");
+    RK_FAULT("start:judged");
     rk_autoclose int gate = connect_gate(dir, err);
     if (gate < 0)
         return gate;
+    RK_FAULT("start:gate");
     int r = record->start_hooks ? run_start_hooks(gate, record, err) : 0;
+    RK_FAULT("start:hooks");
     if (r == 0 && ctr_network_needed(record, args_have_placeholders(record)) && ctr_apart_needed()) {
         struct launching l = {gate, dir, record};
         r = ctr_apart(record, launch_apart, &l, err);
@@ -256,9 +264,12 @@ static int start_locked(int dir, struct ctr_record *record, struct rk_err *err)
         rk_autoclose int pidfd = rk_process_open(&record->process);
         if (pidfd >= 0)
             rk_process_signal(pidfd, SIGKILL);
+        RK_FAULT("start:ended");
         return r;
     }
+    RK_FAULT("start:running");
     run_poststart(record);
+    RK_FAULT("start:poststart");
     return 0;
 }
 

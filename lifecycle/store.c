@@ -13,6 +13,7 @@
 
 #include "lib/cleanup.h"
 #include "lib/err.h"
+#include "lib/fault.h"
 #include "lib/fd.h"
 #include "lib/json.h"
 #include "sandbox/userns.h"
@@ -141,6 +142,7 @@ int ctr_store_get(int *ret_dir, struct ctr_record **ret_record, const struct ctr
     int r = load(ret_record, dir, err);
     if (r < 0)
         return rk_wrap(err, "state of container '%s'", id);
+    RK_FAULT_PROCESS(&(*ret_record)->process);
     *ret_dir = rk_take_fd(&dir);
     return 0;
 }
@@ -165,7 +167,9 @@ int ctr_store_remove(const struct ctr_store *store, const char *id, int dir, str
     /* The record goes last: until then a crash leaves a container that `delete` knows. */
     unlinkat(dir, CTR_GATE_SOCKET, 0);
     unlinkat(dir, CTR_FIGURES_FILE, 0);
+    RK_FAULT("delete:gate");
     int r = rk_remove_children(dir);
+    RK_FAULT("delete:emptied");
     if (unlinkat(store->fd, id, AT_REMOVEDIR) < 0 && errno != ENOENT && r == 0)
         r = -errno;
     if (r < 0) {

@@ -5,6 +5,7 @@
  * takes for its own, lies at the tap. */
 #include "lib/cleanup.h"
 #include "lib/err.h"
+#include "lib/fault.h"
 #include "netplumb/ingress.h"
 #include "netplumb/mode.h"
 #include "netplumb/session.h"
@@ -136,6 +137,7 @@ static int wire_bridge(const struct net_wire *wire, struct net_session *session,
     int code = net_iface_hush(session, wire->bridge, wire->bridge_ifindex, 0, about, err);
     if (code < 0)
         return rk_wrap(err, "prepare bridge '%s'", wire->bridge);
+    RK_FAULT("network:bridge-prepared");
     return attach_ports(wire, session, err);
 }
 
@@ -147,6 +149,7 @@ static int apply(struct net_wire *wire, struct net_session *session, struct rk_e
         code = make_bridge(wire, session, err);
     if (code < 0)
         return code;
+    RK_FAULT("network:bridge");
     code = wire_bridge(wire, session, err);
     if (code < 0) {
         net_iface_remove(session, wire->bridge_ifindex, wire->bridge, "bridge", NULL);

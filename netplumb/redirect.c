@@ -1,6 +1,7 @@
 /* Mode "redirect": link and tap hand each other every frame that they receive, and the namespace's own stack
  * hears nothing. */
 #include "lib/err.h"
+#include "lib/fault.h"
 #include "netplumb/ingress.h"
 #include "netplumb/mode.h"
 
@@ -15,6 +16,7 @@ static int apply(struct net_wire *wire, struct net_session *session, struct rk_e
     int code = net_ingress_add(session, wire->tap_ifindex, wire->link_ifindex, wire->tap_ifindex, err);
     if (code < 0)
         return rk_wrap(err, "redirect '%s' to '%s'", wire->tap, wire->link);
+    RK_FAULT("network:redirect-tap");
     code = net_ingress_add(session, wire->link_ifindex, wire->tap_ifindex, wire->tap_ifindex, err);
     if (code == -EEXIST) {
         code = net_ingress_claim(session, wire->link, wire->link_ifindex, err);

@@ -1,6 +1,7 @@
 /* Interfaces of ours: the tap from /dev/net/tun, and what keeps the namespace's own stack off them. */
 #include "lib/cleanup.h"
 #include "lib/err.h"
+#include "lib/fault.h"
 #include "netplumb/mode.h"
 #include "netplumb/session.h"
 
@@ -68,6 +69,7 @@ int net_tap_persist(const struct net_wire *wire, struct rk_err *err)
 {
     if (ioctl(wire->fd, TUNSETPERSIST, 1UL) < 0)
         return rk_fail_errno(err, "make tap '%s' persistent", wire->tap);
+    RK_FAULT("network:kept-one");
     return 0;
 }
 

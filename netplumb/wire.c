@@ -1,6 +1,7 @@
 /* The table of wiring modes, and the making and undoing of a wire, which are the same for all of them. */
 #include "lib/cleanup.h"
 #include "lib/err.h"
+#include "lib/fault.h"
 #include "netplumb/ingress.h"
 #include "netplumb/mode.h"
 
@@ -74,7 +75,9 @@ int net_wire_make(struct net_wire *ret_wire, struct net_session *session, const 
      * it.
      */
     rk_autoclose int fd = wire.fd;
+    RK_FAULT("network:tap");
     code = net_tap_prepare(&wire, session, err);
+    RK_FAULT("network:tap-prepared");
     if (code == 0 && mode->apply)
         code = mode->apply(&wire, session, err);
     if (code < 0)
@@ -106,6 +109,7 @@ int net_wire_undo(const struct net_wire *wire, struct net_session *session, cons
         return rk_fail(err, -EINVAL, "undo network of tap '%s': unknown mode '%s'", wire->tap, wire->mode);
     /* Both halves are tried: a link that cannot be freed is no reason to leave the tap. */
     int code = mode->undo ? mode->undo(wire, session, err) : 0;
+    RK_FAULT("network:unwired");
     struct rk_err second = {0};
     int tap_code = net_iface_remove(session, wire->tap_ifindex, wire->tap, "tun", &second);
     if (code < 0)

@@ -16,6 +16,7 @@
 #include "bundle/spec.h"
 #include "lib/cleanup.h"
 #include "lib/err.h"
+#include "lib/fault.h"
 #include "sandbox/cgroup_impl.h"
 
 bool cg_given(int64_t value)
@@ -110,6 +111,7 @@ static int make_dir(struct cg_making *making, const char *path)
 {
     if (mkdir(path, 0755) < 0)
         return errno == EEXIST ? 0 : -errno;
+    RK_FAULT("cgroup:made-one");
     if (rk_argv_add(&making->made, path) < 0) {
         rmdir(path);
         return -ENOMEM;

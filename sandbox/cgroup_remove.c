@@ -12,6 +12,7 @@
 
 #include "lib/cleanup.h"
 #include "lib/err.h"
+#include "lib/fault.h"
 #include "lib/process.h"
 #include "sandbox/cgroup_impl.h"
 
@@ -166,6 +167,7 @@ int box_cgroup_remove(const struct box_cgroup *cgroup, struct rk_err *err)
     int64_t deadline = now_us() + PATIENCE_MS * 1000;
     for (size_t i = 0; i < cgroup->paths.n; i++) {
         int r = remove_one(cgroup->paths.v[i], deadline, first ? NULL : err);
+        RK_FAULT("cgroup:removed-one");
         if (r < 0 && !first)
             first = r;
     }

@@ -153,26 +153,6 @@ running() {
     no_traces
 }
 
-@test "a create killed at some moment leaves nothing behind delete --force" {
-    local i long=600.$$
-    bundle web exit 0
-    # The later moments fall into a hook that does not end by itself.
-    config web '.hooks.createRuntime = [{path: "/bin/sleep", args: ["sleep", $long]}]' --arg long "$long"
-    mkfifo never
-    exec 7<>never
-    for i in {1..30}; do
-        "$RUNUK" --root "$ROOT" --settings "$SETTINGS" create --bundle web --pid-file pid web >out 2>&1 </dev/null 3>&- 7>&- &
-        read -r -t "$(printf '0.%06d' $((i * i * 20)))" -u 7 || :
-        kill -KILL $!
-        { wait $! || :; } 2>/dev/null
-        run -0 runuk delete --force web
-        equal "$output" ''
-        eventually 5 no_traces
-        eventually 5 ended_all "sleep $long"
-        [[ ! -e pid ]]
-    done
-}
-
 @test "a create killed while a hook runs: state says so, the hook ends, delete --force clears" {
     local long=600.$$
     bundle web exit 0
@@ -194,11 +174,6 @@ running() {
 @test "a create killed at any system call leaves nothing behind delete --force" {
     bundle web exit 0
     sweep nothing create --bundle web web
-}
-
-@test "a start killed at any system call leaves nothing behind delete --force" {
-    bundle web time wait
-    sweep created start web
 }
 
 @test "a start killed at any system call leaves no tap and no filter in a network that lives on" {
