@@ -389,10 +389,6 @@ $(readlink /proc/self/ns/mnt)"
     equal "$(cat "$(cgroup web devices)/devices.list")" ''
 }
 
-@test "config-linux.md, IntelRdt: what cannot be done is an error" {
-    refuses '.linux.intelRdt = {closID: "web", l3CacheSchema: "L3:0=f"}' "'$PWD/web/config.json': linux.intelRdt: not supported"
-}
-
 # --- features.md ----------------------------------------------------------------------------------------------------------
 
 @test "features.md, Specification version: ociVersionMin and ociVersionMax are accepted in config.json" {
