@@ -48,11 +48,18 @@ int ctr_ps_verb(struct ctr_call *call, struct rk_err *err)
 {
     const char *format = "table", *id = NULL;
     char **rest = NULL;
+    bool help = false;
     const struct cfg_flag flags[] = {
         {"format", 'f', CFG_STRING, &format, "\"table\" (default) or \"json\""},
+        {"help", 'h', CFG_BOOL, &help, NULL},
         {NULL, 0, CFG_BOOL, NULL, NULL},
     };
     int r = parse(call, flags, &id, &rest, err);
+    if (help) {
+        puts("Usage: runuk [global options] ps [options] ID [options of ps(1)]\n");
+        cfg_flags_help(flags);
+        return 0;
+    }
     if (r < 0)
         return r;
     if (!ctr_store_has(&call->store, id))

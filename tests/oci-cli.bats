@@ -63,6 +63,10 @@ teardown() {
     said '--force'
     run -0 runuk list --help
     said '--format VALUE'
+    for verb in --help -h; do
+        run -0 runuk ps "$verb"
+        said 'ps [options] ID [options of ps(1)]'
+    done
     run -0 runuk state --help
     run -0 runuk start --help
 }
