@@ -103,6 +103,7 @@ RUNUK_OBJS := \
 	lifecycle/store.o \
 	lifecycle/unit.o \
 	lifecycle/update.o \
+	lifecycle/watch.o \
 	netplumb/bridge.o \
 	netplumb/ingress.o \
 	netplumb/none.o \

@@ -1,12 +1,15 @@
 /* exec: a unikernel has no processes, so that nothing is executed; what can be told about it is.
  *
  * Engines call `exec --process FILE --detach --pid-file FILE ID` and wait for the process in the pid file,
- * whose output and exit status are the command's: here a child of ours that writes the answer. */
+ * whose output and exit status are the command's: here a child of ours that writes the answer, or watches the
+ * console. */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -18,6 +21,7 @@
 #include "lib/json.h"
 #include "lifecycle/call.h"
 #include "lifecycle/inspect.h"
+#include "lifecycle/watch.h"
 #include "sandbox/console.h"
 
 #define PROCESS_MAX (1 << 20) /* bytes of a --process file */
@@ -61,15 +65,40 @@ static int refuse(const char *id, struct rk_err *err)
                    known);
 }
 
-/* In the child: say it, and end. */
-static _Noreturn void speak(const char *text, int status, int slave)
+/* What the child is to do. */
+struct deed {
+    const char *text; /* say it; NULL: watch the console */
+    int status;       /* and end with this */
+    struct rk_process monitor;
+    bool with_parent; /* end when runuk does: nobody else would */
+};
+
+/* In the child: watch the console. Whether that is possible goes to `ready`: nothing, or an error. */
+static _Noreturn void watch(const struct deed *deed, pid_t parent, int ready)
+{
+    struct rk_err err = {0};
+    rk_signals_reset();
+    if (deed->with_parent && (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent))
+        _exit(255);
+    if (ctr_watch_attach(&deed->monitor, &err) < 0) {
+        rk_write_all(ready, &err, sizeof err);
+        _exit(255);
+    }
+    syscall(SYS_close_range, 3, ~0U, 0);
+    _exit(ctr_watch_run(&deed->monitor));
+}
+
+/* In the child: do it, and end. */
+static _Noreturn void act(const struct deed *deed, pid_t parent, int slave, int ready)
 {
     struct rk_err ignored;
     setsid();
     if (slave >= 0 && box_console_adopt(slave, &ignored) < 0)
         _exit(255);
+    if (!deed->text)
+        watch(deed, parent, ready);
     syscall(SYS_close_range, 3, ~0U, 0);
-    _exit(rk_write_all(STDOUT_FILENO, text, strlen(text)) < 0 ? 255 : status);
+    _exit(rk_write_all(STDOUT_FILENO, deed->text, strlen(deed->text)) < 0 ? 255 : deed->status);
 }
 
 static int write_pid(const char *path, pid_t pid, struct rk_err *err)
@@ -84,23 +113,44 @@ static int write_pid(const char *path, pid_t pid, struct rk_err *err)
     return 0;
 }
 
-/* Let a child say it. The exit status for main: 0 when detached, else the child's. */
-static int answer(const struct options *o, bool tty, const char *text, int answer_status, struct rk_err *err)
+/* Wait until the child has begun: its end of the pipe closes. An error that comes instead is ours. */
+static int await_begin(int *ready, pid_t pid, struct rk_err *err)
+{
+    struct rk_err failure;
+    ssize_t n;
+    do
+        n = read(*ready, &failure, sizeof failure);
+    while (n < 0 && errno == EINTR);
+    if (n != sizeof failure)
+        return 0;
+    while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+        ;
+    failure.text[sizeof failure.text - 1] = '\0';
+    return rk_fail(err, failure.code, "%s", failure.text);
+}
+
+/* Let a child do it. The exit status for main: 0 when detached, else the child's. */
+static int answer(const struct options *o, bool tty, const struct deed *deed, struct rk_err *err)
 {
     char name[BOX_CONSOLE_NAME];
     rk_autoclose int master = -1;
     rk_autoclose int slave = -1;
-    int r = 0;
+    int ready[2], r = 0;
     if (tty && o->console_socket && (r = box_console_open(&master, &slave, name, err)) == 0)
         r = box_console_send(o->console_socket, master, name, err);
     if (r < 0)
         return r;
-    pid_t pid = fork();
+    if (pipe2(ready, O_CLOEXEC) < 0)
+        return rk_fail_errno(err, "make a pipe");
+    rk_autoclose int begun = ready[0];
+    rk_autoclose int begin = ready[1];
+    pid_t self = getpid(), pid = fork();
     if (pid == 0)
-        speak(text, answer_status, slave);
+        act(deed, self, slave, begin);
     if (pid < 0)
         return rk_fail_errno(err, "fork");
-    if ((r = write_pid(o->pid_file, pid, err)) < 0 || o->detach)
+    rk_close(&begin);
+    if ((r = await_begin(&begun, pid, err)) < 0 || (r = write_pid(o->pid_file, pid, err)) < 0 || o->detach)
         return r;
     int status = 0;
     while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
@@ -134,12 +184,19 @@ static int exec_in(struct ctr_call *call, const char *id, const struct options *
     const struct ctr_inspection *i = ctr_inspections;
     while (i->name && !asks(&args, i->name))
         i++;
-    if (ctr_record_status(record) == CTR_STOPPED)
+    enum ctr_status status = ctr_record_status(record);
+    struct deed deed = {.monitor = record->process, .with_parent = !o->detach};
+    if (status == CTR_STOPPED)
         r = rk_fail(err, -ESRCH, "cannot exec in a stopped container");
-    else
-        r = i->name ? i->answer(record, dir, &text, err) : refuse(id, err);
+    else if (!i->name)
+        r = refuse(id, err);
+    else if (i->answer)
+        r = deed.status = i->answer(record, dir, &text, err);
+    else if (status != CTR_RUNNING && status != CTR_PAUSED)
+        r = rk_fail(err, -EINVAL, "container '%s' has not been started: it has no console yet", id);
     ctr_record_free(record);
-    return r < 0 ? r : answer(o, tty, text, r, err);
+    deed.text = text;
+    return r < 0 ? r : answer(o, tty, &deed, err);
 }
 
 int ctr_exec_verb(struct ctr_call *call, struct rk_err *err)

@@ -131,5 +131,6 @@ const struct ctr_inspection ctr_inspections[] = {
     {":net", "network devices with their counters", net},
     {":stats", "what it uses, as JSON", stats},
     {":alive", "ends with 0 while the guest runs", alive},
+    {":console", "what the guest prints from now on", NULL},
     {NULL, NULL, NULL},
 };

@@ -62,6 +62,7 @@ teardown() {
     [[ $output =~ received\ [1-9][0-9]*\ frames ]]
     run -0 docker exec web :stats
     [[ $(jq .network.service.tx_frames <<<"$output") -gt 0 ]]
+    [[ $(jq .io.written_bytes <<<"$output") -gt 0 ]]
     run -126 docker exec web ls
     [[ $output == *'it has no processes to exec'* ]]
 }
@@ -70,6 +71,35 @@ teardown() {
     docker run -d --runtime=runuk --name web web
     run -0 timeout 30 script -qec "$(type -P docker) exec -it web :alive" /dev/null
     [[ $output == *running* ]]
+}
+
+@test "exec :console shows what the guest prints, to a pipe and on a terminal, and the log misses nothing of it" {
+    local job client
+    cd "$BATS_TEST_TMPDIR" || return
+    docker run -d --runtime=runuk --name tick time tick 50
+    docker exec tick :console >shown 2>&1 3>&- &
+    job=$!
+    eventually 20 grep -q '^tick ' shown
+    # Whoever watches at the container's end is told so.
+    docker stop -t 5 tick
+    wait "$job" || :
+    docker logs tick >log
+    [[ $(grep -c '^tick ' shown) -gt 0 ]]
+    diff <(grep '^tick [0-9]* $' shown) <(sed -n "/^$(grep -m 1 '^tick ' shown)\$/,\$p" log)
+    docker start tick
+    mkfifo keys
+    exec 6<>keys
+    timeout 30 script -qec "$(type -P docker) exec -it tick :console" /dev/null <keys >screen 2>&1 6>&- 3>&- &
+    client=$!
+    eventually 20 grep -q 'tick ' screen
+    echo hello >&6
+    eventually 10 grep -q 'a Solo5 guest has no console input' screen
+    # Ctrl-C ends the watching, and nothing else.
+    printf '\003' >&6
+    timeout 20 tail --pid="$client" -s 0.05 -f /dev/null
+    exec 6>&-
+    field_is tick '{{.State.Status}}' running
+    eventually 5 inside grep -qx $'TracerPid:\t0' "/proc/$(field tick '{{.State.Pid}}')/status"
 }
 
 @test "a health check asks :alive; one that wants a program is unhealthy, and says why" {

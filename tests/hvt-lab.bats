@@ -10,7 +10,7 @@ setup_file() {
     local script status
     for script in hvt runuk; do
         status=0
-        "$LAB/run" --timeout 200 "$LAB/$script.sh" >"$BATS_FILE_TMPDIR/$script.tap" \
+        "$LAB/run" --timeout 300 "$LAB/$script.sh" >"$BATS_FILE_TMPDIR/$script.tap" \
             2>"$BATS_FILE_TMPDIR/$script.err" || status=$?
         echo "$status" >"$BATS_FILE_TMPDIR/$script.status"
     done
@@ -243,6 +243,14 @@ all_checked_in() {
 }
 
 @test "figures that are none are left out" {
+    checked_in runuk
+}
+
+@test "exec :console shows what the guest prints" {
+    checked_in runuk
+}
+
+@test "a guest under load is watched and left twenty times" {
     checked_in runuk
 }
 

@@ -1,9 +1,11 @@
 /* Checks the clocks: sleeps so many seconds (default 1) and compares; `wait` sleeps until it is ended,
- * `spin` computes until then. */
+ * `spin` computes until then; `tick MS [SIZE]` prints "tick N" every MS milliseconds (0: all the time), each
+ * line in one write of SIZE bytes. */
 #include "guest.h"
 
 GUEST_MANIFEST();
 
+#define LINE_MAX  (1 << 18)    /* bytes */
 #define YEAR_2020 1577836800UL /* seconds */
 
 static _Noreturn void wait_for_ever(void)
@@ -11,6 +13,21 @@ static _Noreturn void wait_for_ever(void)
     guest_print("waiting\n");
     for (;;)
         guest_wait(guest_monotonic() + 3600 * GUEST_NSEC);
+}
+
+static _Noreturn void tick_for_ever(uint64_t milliseconds, uint64_t size)
+{
+    static char line[LINE_MAX];
+    for (uint64_t n = 0;; n++) {
+        size_t len = guest_format(line, sizeof line, "tick %lu ", n);
+        for (; len + 1 < size && len + 1 < sizeof line; len++)
+            line[len] = 'x';
+        line[len++] = '\n';
+        guest_write(line, len);
+        uint64_t deadline = guest_monotonic() + milliseconds * GUEST_MSEC;
+        while (milliseconds && guest_monotonic() < deadline)
+            guest_wait(deadline);
+    }
 }
 
 static int fail(const char *what, uint64_t got, uint64_t wanted)
@@ -30,7 +47,10 @@ int guest_main(int argc, char **argv)
         wait_for_ever();
     while (argc > 0 && guest_equal(argv[0], "spin"))
         guest_monotonic();
-    uint64_t seconds = 1;
+    uint64_t seconds = 1, milliseconds = 0, size = 0;
+    if (argc > 1 && guest_equal(argv[0], "tick") && guest_number(argv[1], &milliseconds, NULL) &&
+        (argc < 3 || guest_number(argv[2], &size, NULL)))
+        tick_for_ever(milliseconds, size);
     if (argc > 0 && !guest_number(argv[0], &seconds, NULL)) {
         guest_print("time: '%s' is no number\n", argv[0]);
         return 64;

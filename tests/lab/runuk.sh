@@ -318,6 +318,60 @@ test_figures_spoiled() {
     stop_container time
 }
 
+# watch ID FILE: exec :console in the background; $watcher shows it in FILE.
+watch() {
+    runuk_ exec --detach --pid-file watcher "$1" :console >"$2" 2>&1 </dev/null
+    watcher=$(cat watcher)
+}
+
+tracer_is() {
+    grep -qx "TracerPid:.$2" "/proc/$1/status"
+}
+
+test_console() {
+    make_bundle time /time tick 50
+    start_container time
+    await 30 grep -q '^tick 1 ' time.log
+    watch time shown
+    await 10 grep -q '^tick ' shown
+    first=$(head -n 1 shown)
+    await 10 sh -c '[ "$(wc -l <shown)" -gt 10 ]'
+    run_runuk kill time TERM
+    await 5 is_stopped time
+    await 5 lab_is_over "$watcher"
+    sed -n "/^$first\$/,\$p" time.log | cmp - shown || fail "other lines than the engine's"
+    run_runuk delete time
+}
+
+# As a process of the host's namespace, which no signal spares.
+test_console_load() {
+    make_network nh 10.88.7.2 10.88.7.1
+    make_bundle web /web
+    sed -i 's/{"type": "pid"}, //' web/config.json
+    start_container web
+    await 30 ping -c 1 -W 1 10.88.7.2
+    monitor=$(cat pid)
+    sh -c 'while wget -q -O page "http://10.88.7.2/big?n=20000" && [ "$(wc -c <page)" = 20000 ]; do
+        echo page >>pages; done' &
+    load=$!
+    await 30 test -s pages
+    round=0
+    while [ "$round" -lt 20 ]; do
+        round=$((round + 1))
+        watch web shown
+        await 5 tracer_is "$monitor" "$watcher"
+        usleep $((round * 2000))
+        kill -s KILL "$watcher"
+        await 5 tracer_is "$monitor" 0
+        expect_state web running >/dev/null
+    done
+    before=$(wc -l <pages)
+    await 30 sh -c "[ \"\$(wc -l <pages)\" -gt $((before + 5)) ]"
+    kill -0 "$load" || fail "a page was not fetched"
+    kill "$load"
+    stop_container web
+}
+
 test_delete_running() {
     make_network nf 10.88.5.2 10.88.5.1
     make_bundle web /web
@@ -376,6 +430,8 @@ check "arguments reach the guest, placeholders filled" test_arguments
 check "a bind mount is the guest's disk, read-only too" test_disk
 check "events and :stats tell what the monitor counted" test_figures
 check "figures that are none are left out" test_figures_spoiled
+check "exec :console shows what the guest prints" test_console
+check "a guest under load is watched and left twenty times" test_console_load
 check "delete --force ends a running guest" test_delete_running
 check "ten times create, start, kill and delete leave nothing" test_many_times
 check "without KVM the spt variant is taken, and an image for KVM alone is refused" test_without_kvm
