@@ -380,6 +380,18 @@ hidden() {
     no_traces
 }
 
+@test "an ordinary user needs cgroup v2 for it, and is told" {
+    if unified; then skip "this machine's controllers are all in cgroup v2"; fi
+    unit_bundle web hello
+    mkdir -m 0777 users
+    chmod a+x "$BATS_TEST_TMPDIR" "$BATS_RUN_TMPDIR" "$BATS_RUN_TMPDIR/test"
+    run -1 inside setpriv --reuid 12345 --regid 12345 --clear-groups --inh-caps=-all --bounding-set=-all \
+        "$RUNUK" --root "$PWD/users/root" --settings "$SETTINGS" --systemd-cgroup create --bundle web web
+    equal "${#lines[@]}" 1
+    said "use the systemd cgroup driver without privileges: it needs cgroup v2, and this host has v1"
+    equal "$(find users/root -mindepth 1 -not -name .runuk-kvm)" ''
+}
+
 @test "cgroup v1 alone" {
     if unified; then skip "this machine's controllers are all in cgroup v2"; fi
     second=yes
