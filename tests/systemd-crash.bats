@@ -89,7 +89,7 @@ scope_of() {
     local name
     mkdir -p monitors
     for name in runuk-spt runuk-hvt; do ln -sf "$BUILD/$name" monitors/; done
-    printf '#!/bin/sh\nreal=%q\n[ "$1" != %q ] || exec %s "$real" "$@"\nexec "$real" "$@"\n' \
+    printf '#!/bin/sh\nreal=%q\nexport ASAN_OPTIONS=detect_leaks=0\n[ "$1" != %q ] || exec %s "$real" "$@"\nexec "$real" "$@"\n' \
         "$BUILD/runuk-scope" "$1" "${*:2}" >monitors/runuk-scope
     chmod +x monitors/runuk-scope
     settings '.monitor_dir = $dir' --arg dir "$PWD/monitors"
