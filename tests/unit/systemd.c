@@ -61,6 +61,7 @@ static const struct {
     {"a.slice:p:../n", false, NULL, NULL, "allows no '/'"},
     {"a.slice:p:a+b", false, NULL, NULL, "allows no '+'"},
     {"a.slice:p:a b", false, NULL, NULL, "allows no ' '"},
+    {"::-.slice", false, NULL, NULL, "cannot live in the root cgroup"},
     {":p:.slice", false, NULL, NULL, "use slice '.slice'"},
     {":p:a/b.slice", false, NULL, NULL, "allows no '/'"},
     {"a.slice:p:" A256, false, NULL, NULL, "longer than 255"},
