@@ -371,7 +371,8 @@ hidden() {
     equal "$(runuk features | jq .runuk.cgroup.systemd)" false
     no_traces
     settings '.monitor_dir = $dir' --arg dir "$BUILD"
-    equal "$(runuk features | jq .runuk.cgroup.systemd)" true
+    runuk features | jq -e '.runuk.cgroup.systemd and
+        (.potentiallyUnsafeConfigAnnotations | contains(["org.runuk.network-mode", "org.systemd.property."]))' >/dev/null
     # Signs of a systemd that is not there.
     # shellcheck disable=SC2016 # the inner shell's
     run -1 inside unshare -m sh -c 'mount -t tmpfs none /run && mkdir -p /run/systemd/system && exec "$@"' sh \
@@ -394,6 +395,7 @@ hidden() {
 
 @test "cgroup v1 alone" {
     if unified; then skip "this machine's controllers are all in cgroup v2"; fi
+    if [[ -z $SYSTEMD_DIR ]]; then skip "the machine's own systemd was told at boot which cgroups to use"; fi
     second=yes
     systemd_up --v1 # beside the file's own, which other tests still need
     inside test ! -e /sys/fs/cgroup/unified
