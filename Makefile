@@ -205,16 +205,21 @@ $(B)/runuk-scope: $(addprefix $(B)/scope/,$(SCOPE_OBJS))
 # --- unit tests and fuzz targets ------------------------------------------------------------------------------------------------
 
 # Each is tests/unit/NAME.c, a program that prints TAP and ends with 0 when all is well.
-UNIT_TESTS := bpf config figures files guest hvt_call lib load monitor record solo5 spec
+UNIT_TESTS := bpf config figures files guest hvt_call lib load monitor record solo5 spec systemd
 # Each is tests/fuzz/NAME.c with LLVMFuzzerTestOneInput; FUZZ_DEPS_NAME are the sources that it exercises.
-FUZZ_TESTS       := guest record solo5 spec
+FUZZ_TESTS       := guest record solo5 spec systemd
 FUZZ_DEPS_guest  := bundle/fill.c bundle/family/family.c bundle/family/mirage.c bundle/family/solo5.c lib/argv.c lib/err.c
 FUZZ_DEPS_record := lifecycle/record.c lifecycle/record_net.c bundle/hooks.c lib/argv.c lib/err.c lib/fd.c lib/json.c \
-                    lib/process.c sandbox/cgroup.c sandbox/cgroup_devices.c sandbox/cgroup_freeze.c sandbox/cgroup_more.c sandbox/cgroup_remove.c \
-                    sandbox/cgroup_unit.c sandbox/cgroup_v1.c sandbox/cgroup_v2.c sandbox/systemd/annotation.c \
+                    lib/process.c sandbox/cgroup.c sandbox/cgroup_devices.c sandbox/cgroup_freeze.c sandbox/cgroup_more.c \
+                    sandbox/cgroup_remove.c sandbox/cgroup_unit.c sandbox/cgroup_v1.c sandbox/cgroup_v2.c sandbox/systemd/annotation.c \
                     sandbox/systemd/call.c sandbox/systemd/limits.c sandbox/systemd/place.c
 FUZZ_DEPS_solo5  := lib/solo5.c lib/err.c
-FUZZ_DEPS_spec   := bundle/hooks.c bundle/resources.c bundle/spec.c bundle/spec_linux.c bundle/spec_process.c lib/argv.c lib/err.c lib/fd.c lib/json.c
+FUZZ_DEPS_spec   := bundle/hooks.c bundle/resources.c bundle/spec.c bundle/spec_linux.c bundle/spec_process.c lib/argv.c lib/err.c \
+                    lib/fd.c lib/json.c
+FUZZ_DEPS_systemd := lib/argv.c lib/err.c lib/fd.c lib/process.c sandbox/cgroup.c sandbox/cgroup_devices.c \
+                     sandbox/cgroup_freeze.c sandbox/cgroup_more.c sandbox/cgroup_remove.c sandbox/cgroup_unit.c sandbox/cgroup_v1.c \
+                     sandbox/cgroup_v2.c sandbox/systemd/annotation.c sandbox/systemd/call.c sandbox/systemd/limits.c \
+                     sandbox/systemd/place.c
 FUZZ_SECONDS     ?= 60
 
 UNIT_OBJS_bpf := \
@@ -336,6 +341,26 @@ UNIT_OBJS_spec := \
 	lib/json.o \
 	tests/fuzz/spec.o \
 	tests/unit/spec.o
+
+UNIT_OBJS_systemd := \
+	lib/argv.o \
+	lib/err.o \
+	lib/fd.o \
+	lib/process.o \
+	sandbox/cgroup.o \
+	sandbox/cgroup_devices.o \
+	sandbox/cgroup_freeze.o \
+	sandbox/cgroup_more.o \
+	sandbox/cgroup_remove.o \
+	sandbox/cgroup_unit.o \
+	sandbox/cgroup_v1.o \
+	sandbox/cgroup_v2.o \
+	sandbox/systemd/annotation.o \
+	sandbox/systemd/call.o \
+	sandbox/systemd/limits.o \
+	sandbox/systemd/place.o \
+	tests/fuzz/systemd.o \
+	tests/unit/systemd.o
 
 .PHONY: unit
 unit: $(addprefix $(B)/unit/,$(UNIT_TESTS))

@@ -147,6 +147,7 @@ static int spawn(struct work *w, struct rk_err *err)
                             .born_in_v2 = w->cgroup_fd >= 0,
                             .ids = &plan->ids,
                             .cgroup_later = plan->record->cgroup.unit.name != NULL,
+                            .create = {w->sync, w->dir},
                             .uid = plan->uid,
                             .gid = plan->gid,
                             .preserved = w->preserved,

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -91,6 +92,24 @@ static json_t *unikernel_features(const struct ctr_call *call)
                      cgroups(call), "runc", runc);
 }
 
+/* An annotation, or the beginning of some, that engines should let only those set who may; runc may name it
+ * too. */
+static void add_unsafe(json_t *json, const char *annotation)
+{
+    json_t *all = json_object_get(json, "potentiallyUnsafeConfigAnnotations"), *v;
+    size_t i;
+    if (!json_is_array(all)) {
+        json_object_set_new(json, "potentiallyUnsafeConfigAnnotations", json_array());
+        all = json_object_get(json, "potentiallyUnsafeConfigAnnotations");
+    }
+    json_array_foreach(all, i, v)
+    {
+        if (json_is_string(v) && strcmp(json_string_value(v), annotation) == 0)
+            return;
+    }
+    json_array_append_new(all, json_string(annotation));
+}
+
 int ctr_features_verb(struct ctr_call *call, struct rk_err *err)
 {
     const struct cfg_flag flags[] = {{NULL, 0, CFG_BOOL, NULL, NULL}};
@@ -101,12 +120,8 @@ int ctr_features_verb(struct ctr_call *call, struct rk_err *err)
     if (!json)
         json = own_features(call);
     json_object_set_new(json, "runuk", unikernel_features(call));
-    json_t *unsafe = json_object_get(json, "potentiallyUnsafeConfigAnnotations");
-    if (json_is_array(unsafe))
-        json_array_append_new(unsafe, json_string(CFG_ANNOTATION_PREFIX "network-mode"));
-    else
-        json_object_set_new(json, "potentiallyUnsafeConfigAnnotations",
-                            json_pack("[s]", CFG_ANNOTATION_PREFIX "network-mode"));
+    add_unsafe(json, CFG_ANNOTATION_PREFIX "network-mode");
+    add_unsafe(json, "org.systemd.property.");
     rk_autofree char *text = json ? json_dumps(json, JSON_INDENT(2)) : NULL;
     if (!text)
         return rk_fail(err, -ENOMEM, "out of memory");

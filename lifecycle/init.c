@@ -156,6 +156,10 @@ static int set_up(struct init *init, struct rk_err *err)
     reset_signals();
     end_with_create(true);
     RK_FAULT("init:born");
+    if (a->cgroup_later || (a->ns->make & CLONE_NEWUSER)) {
+        close(a->create[0]);
+        close(a->create[1]);
+    }
     if (a->cgroup_later)
         free(await_create(a->sync, CTR_MSG_CGROUP));
     if ((r = box_cgroup_join_self(a->cgroup, a->born_in_v2, err)) < 0 || (r = take_identity(init, err)) < 0 ||

@@ -34,6 +34,7 @@ struct ctr_init {
     const struct box_cgroup *cgroup;
     bool born_in_v2;   /* cloned into its cgroup v2 directory */
     bool cgroup_later; /* it is made once this process is there: CTR_MSG_CGROUP */
+    int create[2];     /* create's end of `sync`, and its lock: not to be held while it is waited for */
     const struct box_ids *ids;
     uid_t uid;
     gid_t gid;

@@ -2,7 +2,6 @@
 #include "lifecycle/unit.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,20 +9,9 @@
 
 #include "lib/cleanup.h"
 #include "lib/err.h"
-#include "lib/fd.h"
+#include "sandbox/userns.h"
 
 #define PROGRAM "runuk-scope"
-
-/* The only line of the initial user namespace's map (user_namespaces(7)). */
-static bool in_initial_user_namespace(void)
-{
-    rk_autofree char *map = NULL;
-    unsigned long inside, outside, count;
-    if (rk_read_file_at(AT_FDCWD, "/proc/self/uid_map", 4096, &map, NULL) < 0)
-        return true;
-    return sscanf(map, "%lu %lu %lu", &inside, &outside, &count) == 3 && inside == 0 && outside == 0 &&
-           count == 4294967295;
-}
 
 /* Whose service manager: root's is the host's. Root of a user namespace is an ordinary user whose session's
  * runtime directory tells, unless a whole systemd, root's, runs in there. */
@@ -32,7 +20,7 @@ static bool is_user(void)
     const char *run = getenv("XDG_RUNTIME_DIR");
     if (geteuid() != 0)
         return true;
-    return !in_initial_user_namespace() && run && *run && strcmp(run, "/run/user/0") != 0;
+    return !box_userns_is_initial() && run && *run && strcmp(run, "/run/user/0") != 0;
 }
 
 int ctr_unit_plan(struct ctr_plan *plan, const struct ctr_call *call, struct rk_err *err)
@@ -43,6 +31,9 @@ int ctr_unit_plan(struct ctr_plan *plan, const struct ctr_call *call, struct rk_
     if (asprintf(&program, "%s/" PROGRAM, call->settings.monitor_dir) < 0 ||
         asprintf(&description, "runuk container %s, created %s", record->id, record->created) < 0)
         return rk_fail(err, -ENOMEM, "out of memory");
+    if (access(program, X_OK) < 0)
+        return rk_fail(err, -ENOENT,
+                       "there is no '%s': install runuk, or set \"monitor_dir\" in its settings", program);
     return box_cgroup_plan_unit(&record->cgroup, plan->spec, record->id, description, program, is_user(),
                                 err);
 }

@@ -191,6 +191,10 @@ int box_cgroup_start_unit(struct box_cgroup *cgroup, const struct bnd_resources 
     struct box_unit *unit = &cgroup->unit;
     rk_autofree char *place = NULL;
     int r = start(unit, pid, &place, err);
+    if (r == -ENOTCONN) { /* there is none to be stopped, nor anybody who could */
+        cg_unit_fini(unit);
+        *unit = (struct box_unit){.name = NULL};
+    }
     if (r < 0)
         return r;
     if (place[strspn(place, "/")] == '\0' || strcmp(place + strspn(place, "/"), unit->below) != 0)

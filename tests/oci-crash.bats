@@ -176,6 +176,13 @@ running() {
     sweep nothing create --bundle web web
 }
 
+@test "a create with a user namespace killed at any system call leaves nothing behind delete --force" {
+    bundle web exit 0
+    config web '.linux.namespaces += [{type: "user"}] | .linux.uidMappings = [{containerID: 0, hostID: 100000, size: 65536}]
+        | .linux.gidMappings = .linux.uidMappings'
+    sweep nothing create --bundle web web
+}
+
 @test "a start killed at any system call leaves no tap and no filter in a network that lives on" {
     local holder
     bundle web net

@@ -35,7 +35,7 @@ static _Noreturn void become(const char *program, char **argv, pid_t parent, int
     execve(program, argv, environ);
     dprintf(STDERR_FILENO, "execute '%s': %s: install runuk whole, or set \"monitor_dir\" in its settings",
             program, strerror(errno));
-    _exit(127);
+    _exit(SCOPE_NO_BUS);
 }
 
 /* Its line, until it ends. 0 or -ETIMEDOUT. */
@@ -74,6 +74,8 @@ static int judge(int status, const char *text, struct rk_err *err)
     switch (WEXITSTATUS(status)) {
     case 0:
         return 0;
+    case SCOPE_NO_BUS:
+        return rk_fail(err, -ENOTCONN, "%s", text);
     case SCOPE_FOREIGN:
         return rk_fail(err, -EXDEV, "%s", text);
     default:

@@ -72,6 +72,11 @@ int unit_slice_path(char *ret, size_t size, const char *slice, struct rk_err *er
 static int place_slice(struct unit_place *place, const char *given, struct rk_err *err)
 {
     const char *dash = strrchr(place->name, '-');
+    if (strcmp(place->name, "-" SLICE) == 0)
+        return rk_fail(
+            err, -EINVAL,
+            "use cgroupsPath: '%s' is the root slice, and a container cannot live in the root cgroup",
+            place->name);
     int len = dash ? (int)(dash - place->name) : 1;
     snprintf(place->slice, sizeof place->slice, "%.*s" SLICE, len, dash ? place->name : "-");
     if (*given && strcmp(given, place->slice) != 0)

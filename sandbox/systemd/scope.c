@@ -479,11 +479,13 @@ int main(int argc, char **argv)
               stderr);
         return 1;
     }
-    int r = open_bus(&bus, user, &err);
-    if (r == 0)
-        r = verb->run(bus, words, &err);
+    int status = 0;
+    if (open_bus(&bus, user, &err) < 0)
+        status = SCOPE_NO_BUS;
+    else if (verb->run(bus, words, &err) < 0)
+        status = err.code == -EXDEV ? SCOPE_FOREIGN : 1;
     sd_bus_flush_close_unref(bus);
-    if (r < 0)
+    if (status > 0)
         fprintf(stderr, "%s\n", err.text);
-    return r == 0 ? 0 : err.code == -EXDEV ? SCOPE_FOREIGN : 1;
+    return status;
 }

@@ -55,7 +55,8 @@ int unit_annotation(struct rk_argv *words, const char *key, const char *value, s
 int unit_mask(struct rk_argv *words, const char *property, const char *list, struct rk_err *err);
 
 /* Run runuk-scope with these words and wait for its end, a minute at the most. *ret_answer (may be NULL) is
- * the line that it printed, as heap memory. -EXDEV: the unit is another container's. Errors are its own line,
+ * the line that it printed, as heap memory. -EXDEV: the unit is another container's;
+ * -ENOTCONN: systemd was not reached. Errors are its own line,
  * or say what became of it. */
 int unit_call(char **ret_answer, const struct box_unit *unit, const struct rk_argv *words,
               struct rk_err *err);

@@ -35,6 +35,7 @@ static const char whole[] =
     "\"bridgeIndex\":0,"
     "\"mac\":\"ff:ff:ff:ff:ff:ff\",\"mtu\":1500}],"
     "\"cgroupUnified\":true,\"cgroups\":[\"/sys/fs/cgroup/web\"],\"startHooks\":false,"
+    "\"unit\":{\"name\":\"docker-web.scope\",\"description\":\"d\",\"program\":\"/p\",\"user\":true},"
     "\"poststart\":[{\"path\":\"/h\",\"args\":[\"h\"],\"env\":[\"A=b\"],\"timeout\":3}],"
     "\"poststop\":[{\"path\":\"/i\",\"args\":[]}]}";
 
@@ -70,6 +71,10 @@ static const struct {
     {"wires", "[{}]", "wires: malformed"},
     {"wires", "[7]", "wires: malformed"},
     {"cgroupUnified", "1", "cgroupUnified: expected true or false"},
+    {"unit", "1", "unit: expected an object"},
+    {"unit", "{}", "unit: name, description or program is missing"},
+    {"unit", "{\"name\":\"n\",\"description\":\"d\"}", "unit: name, description or program is missing"},
+    {"unit", "{\"name\":1}", "unit.name: expected a string"},
     {"cgroups", "[null]", "cgroups: expected an array of strings"},
     {"poststop", "[{\"path\":\"i\"}]", "expected an absolute path"},
     {"annotations", "[]", "annotations: expected an object"},
