@@ -71,7 +71,7 @@ has_no_power() {
 
 @test "the user of the spec counts, and instead of root that of the settings" {
     bundle a time wait
-    config a '.process.user = {uid: 1234, gid: 5678, additionalGids: [0, 10]}'
+    config a '.process.user = {uid: 1234, gid: 5678}'
     # The caller's groups are none of the guest's.
     timeout -k 5 60 setpriv --groups 0,10,20 "$RUNUK" --root "$ROOT" --settings "$SETTINGS" run --detach \
         --bundle "$BATS_TEST_TMPDIR/a" a </dev/null >a.out 2>&1 3>&-

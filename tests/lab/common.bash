@@ -28,6 +28,7 @@ lab_pack() {
 
 # --- for run and debian-run: $work is their folder, $machine QEMU's process while it runs -------------------------------------
 
+# shellcheck disable=SC2154 # work is whose file this is read by
 # What the machine and QEMU had to say. QEMU names each feature of the processor model that it does not emulate: no news.
 lab_console() {
     grep -v "TCG doesn't support requested feature" "$work/qemu" >&2 || true
