@@ -37,9 +37,9 @@ docker_down() {
 # Every call of the client is bounded. The distribution's client first: it is as old as its daemon.
 docker() {
     if [[ -x /usr/bin/docker ]]; then
-        timeout -k 5 "${DOCKER_TIMEOUT:-60}" /usr/bin/docker "$@"
+        timeout -k 5 "${DOCKER_TIMEOUT:-$((60 * RUNUK_SLOW))}" /usr/bin/docker "$@"
     else
-        timeout -k 5 "${DOCKER_TIMEOUT:-60}" docker "$@"
+        timeout -k 5 "${DOCKER_TIMEOUT:-$((60 * RUNUK_SLOW))}" docker "$@"
     fi
 }
 
@@ -150,3 +150,33 @@ traces_equal() {
 no_new_traces() {
     eventually 10 traces_equal "$1"
 }
+
+# --- cgroups to put containers under -----------------------------------------------------------------------------------------
+
+# Make the memory cgroup $1, with 64 MiB and no swap; prints it as Docker calls it.
+small_cgroup_files() {
+    local dir
+    if [[ -d /sys/fs/cgroup/memory ]]; then
+        dir=/sys/fs/cgroup/memory$1
+        mkdir -p "$dir"
+        echo 64M >"$dir/memory.limit_in_bytes"
+        if [[ -e $dir/memory.memsw.limit_in_bytes ]]; then echo 64M >"$dir/memory.memsw.limit_in_bytes"; fi
+    else
+        dir=/sys/fs/cgroup$1
+        mkdir -p "$dir"
+        echo 64M >"$dir/memory.max"
+        if [[ -e $dir/memory.swap.max ]]; then echo 0 >"$dir/memory.swap.max"; fi
+    fi
+    echo "$1"
+}
+
+# small_cgroup NAME: one below the daemon's own.
+small_cgroup() {
+    small_cgroup_files "$(jq -r '."cgroup-parent"' "$DOCKER_DIR/daemon.json")/$1"
+}
+
+# On a machine that is there for tests, its own Docker may be the one.
+if [[ -n ${RUNUK_DOCKER_DRIVER:-} ]]; then
+    # shellcheck source=docker-system.bash
+    source "$(dirname "${BASH_SOURCE[0]}")/docker-system.bash"
+fi

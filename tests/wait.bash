@@ -1,9 +1,12 @@
 # Shared by the files that the Bats files load: waiting for what is to come.
 # shellcheck shell=bash
 
+# How many times slower than usual this machine is, when it is an emulated one: every bound is that much longer.
+export RUNUK_SLOW=${RUNUK_SLOW:-1}
+
 # eventually SECONDS COMMAND…: as soon as it succeeds, with its output; failure when it does not in time, with its last output.
 eventually() {
-    local end=$((SECONDS + $1)) output
+    local end=$((SECONDS + $1 * RUNUK_SLOW)) output
     shift
     until output=$("$@" 2>&1); do
         if ((SECONDS >= end)); then
