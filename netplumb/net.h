@@ -48,7 +48,8 @@ struct net_link {
 };
 
 struct net_survey {
-    struct net_link *links; /* ascending by ifindex, which is the order in which engines attached them */
+    struct net_link *links; /* by name, eth2 before eth10: an ifindex tells nothing, since Docker makes the
+                               links of one container in any order, and then names them */
     size_t link_count;
 };
 

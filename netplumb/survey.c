@@ -196,10 +196,10 @@ static struct nl_msg *links_request(void)
     return rk_take(msg);
 }
 
-static int by_ifindex(const void *a, const void *b)
+/* Numbers in names count as numbers: eth2 is before eth10. */
+static int by_name(const void *a, const void *b)
 {
-    int x = ((const struct net_link *)a)->ifindex, y = ((const struct net_link *)b)->ifindex;
-    return (x > y) - (x < y);
+    return strverscmp(((const struct net_link *)a)->name, ((const struct net_link *)b)->name);
 }
 
 static int survey_once(struct net_survey *survey, struct net_session *session, struct rk_err *err)
@@ -209,7 +209,7 @@ static int survey_once(struct net_survey *survey, struct net_session *session, s
     int code = dump(session, links_request(), take_link, survey, err);
     if (code < 0 || survey->link_count == 0)
         return code;
-    qsort(survey->links, survey->link_count, sizeof *survey->links, by_ifindex);
+    qsort(survey->links, survey->link_count, sizeof *survey->links, by_name);
     code = dump(session, net_msg_new(RTM_GETADDR, NLM_F_DUMP, &addrs, sizeof addrs), take_addr, survey, err);
     if (code < 0)
         return code;

@@ -237,6 +237,25 @@ pod_network_down() {
     eventually 10 task_is web STOPPED
 }
 
+process_ended() {
+    inside sh -c "! test -e /proc/$1"
+}
+
+@test "a killed shim takes its guest with it, and what is left of the task can be removed" {
+    local pid
+    ctr_run -d docker.io/local/time:1 one /time wait
+    pid=$(task_pid one)
+    inside kill -KILL "$(inside ps -o ppid= -p "$pid" | tr -d ' ')"
+    eventually 10 process_ended "$pid"
+    eventually 10 no_task one
+    ctr container rm one
+    run -0 ctr_run --rm docker.io/local/exit:1 one /exit 0
+}
+
+no_task() {
+    ! ctr task ls -q | grep -qx "$1"
+}
+
 @test "nothing is left behind" {
     ctr_run --rm docker.io/local/hello:1 zero
     traces >"$BATS_TEST_TMPDIR/before"

@@ -320,6 +320,54 @@ container_pid() {
     remove_pod "$pod"
 }
 
+process_ended() {
+    inside sh -c "! test -e /proc/$1"
+}
+
+# One shim has the whole pod. The pod's sandbox is runc's, its guest runuk's: both are taken along.
+@test "the pod's shim is killed: its containers have ended, the pod can be removed, and another one made" {
+    local pod web side pid
+    pod=$(run_pod pod)
+    web=$(start_container "$pod" web web)
+    side=$(start_container "$pod" side busybox '{"command": ["sleep", "infinity"]}')
+    fetch "http://$(pod_field "$pod" .network.ip)/plain"
+    pid=$(container_pid "$web")
+    inside kill -KILL "$(inside ps -o ppid= -p "$pid" | tr -d ' ')"
+    # 255: nobody was there to hear its exit status.
+    eventually 20 container_is "$web" 'CONTAINER_EXITED 255'
+    eventually 20 container_is "$side" 'CONTAINER_EXITED 255'
+    eventually 10 process_ended "$pid"
+    remove_pod "$pod"
+    pod=$(run_pod pod)
+    web=$(start_container "$pod" web web)
+    fetch "http://$(pod_field "$pod" .network.ip)/plain"
+}
+
+@test "stats of all containers of a pod, and logs that are opened anew" {
+    local pod web side
+    pod=$(run_pod pod)
+    web=$(start_container "$pod" web web)
+    side=$(start_container "$pod" side busybox '{"command": ["sh", "-c", "while :; do echo alive; sleep 0.1; done"]}')
+    fetch "http://$(pod_field "$pod" .network.ip)/plain"
+    eventually 10 all_counted "$web" "$side"
+    # As the kubelet turns logs: away with the old file, and another one is begun.
+    mv "$BATS_FILE_TMPDIR/logs/side.log" "$BATS_FILE_TMPDIR/logs/side.old"
+    on ReopenContainerLog "$side"
+    on ReopenContainerLog "$web"
+    eventually 10 grep -q 'stdout F alive' "$BATS_FILE_TMPDIR/logs/side.log"
+    container_is "$web" 'CONTAINER_RUNNING 0'
+}
+
+# Does ListContainerStats count memory and CPU of each of these containers?
+all_counted() {
+    local id stats
+    stats=$(cri ListContainerStats)
+    for id in "$@"; do
+        jq -e --arg id "$id" '.stats[] | select(.attributes.id == $id) |
+            (.memory.working_set_bytes.value | tonumber) > 0 and (.cpu.usage_core_nano_seconds.value | tonumber) > 0' <<<"$stats"
+    done
+}
+
 @test "nothing is left behind" {
     local pod web
     pod=$(run_pod first) # the bridge of the pods stays for the next one

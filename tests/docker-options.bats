@@ -107,7 +107,7 @@ pid_changed() {
     fetch http://10.214.91.5/plain
     docker restart -t 1 both
     run -0 docker exec both :info
-    # Which of the two is eth0 is up to Docker.
+    # Which of the two networks is eth0 is up to Docker.
     [[ $output == *'device service: network, redirect eth0'*'device second: network, redirect eth1'* ]]
     [[ $output == *'address 10.214.91.5/24'* && $output == *'address 10.214.92.5/24'* ]]
     run -0 docker run --rm --network first busybox ping -c 1 -W 5 10.214.91.5
@@ -144,8 +144,9 @@ pid_changed() {
 }
 
 @test "wait, rename, cp, diff, export and commit" {
-    unikernel -d --name one time wait
-    docker wait one >"$BATS_TEST_TMPDIR/waited" 3>&- &
+    local id
+    id=$(unikernel -d --name one time wait)
+    docker wait "$id" >"$BATS_TEST_TMPDIR/waited" 3>&- &
     local waiting=$!
     docker rename one two
     docker cp two:/time.spt "$BATS_TEST_TMPDIR/"

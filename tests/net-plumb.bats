@@ -202,10 +202,11 @@ guest_answers() {
     grep -q '^link six .* 9000 up$' "$BATS_TEST_TMPDIR/got"
 }
 
-@test "survey: ascending by ifindex, without lo, layer 3 links and what is ours" {
+@test "survey: by name and its number, whatever was made first, without lo, layer 3 links and what is ours" {
     ip link add index 90 name eth0 netns "$C" type veth peer name p0 netns "$P"
     ip link add index 40 name eth1 netns "$C" type veth peer name p1 netns "$P"
     ip link add index 60 name eth2 netns "$C" type veth peer name p2 netns "$P"
+    ip link add index 30 name eth10 netns "$C" type veth peer name p10 netns "$P"
     in_c ip tuntap add dev vpn0 mode tun
     run driver make redirect eth1
     [ "$status" -eq 0 ]
@@ -213,7 +214,7 @@ guest_answers() {
     [ "$status" -eq 0 ]
     run driver survey
     [ "$status" -eq 0 ]
-    [ "$(awk '/^link/ { printf "%s ", $2 }' <<<"$output")" = "eth1 eth2 eth0 " ]
+    [ "$(awk '/^link/ { printf "%s ", $2 }' <<<"$output")" = "eth0 eth1 eth2 eth10 " ]
 }
 
 @test "survey: a namespace with nothing but lo has no links" {
