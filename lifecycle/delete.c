@@ -93,18 +93,17 @@ int ctr_delete(struct ctr_call *call, const char *id, bool force, struct rk_err 
     return r;
 }
 
-/* A state directory with no record in it, ours or runc's, is what a create leaves that was killed in its
- * first moments. */
-static void remove_stillborn(const struct ctr_store *store, const char *id)
+/* Whether runc is to delete it. runc sweeps away a directory in which it finds no state: under a common root
+ * that may be the one of a create of ours that is under way. */
+static bool is_runcs(const struct ctr_call *call, const char *id)
 {
-    if (store->fd < 0 || ctr_id_check(id, NULL) < 0)
-        return;
-    rk_autoclose int dir = openat(store->fd, id, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (dir < 0 || flock(dir, LOCK_EX) < 0 || faccessat(dir, "state.json", F_OK, 0) == 0 ||
-        faccessat(dir, CTR_RECORD_FILE, F_OK, 0) == 0)
-        return;
-    rk_remove_children(dir);
-    unlinkat(store->fd, id, AT_REMOVEDIR);
+    rk_autofree char *state = NULL;
+    if (ctr_id_check(id, NULL) < 0)
+        return true; /* runc's to judge */
+    if (!call->global->root)
+        return ctr_runc_has(call, id);
+    return call->store.fd >= 0 && asprintf(&state, "%s/" CTR_RUNC_STATE, id) > 0 &&
+           faccessat(call->store.fd, state, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
 int ctr_delete_verb(struct ctr_call *call, struct rk_err *err)
@@ -123,8 +122,8 @@ int ctr_delete_verb(struct ctr_call *call, struct rk_err *err)
         return r == -ENOENT && force ? 0 : r; /* another delete was faster */
     }
     if (force)
-        remove_stillborn(&call->store, id);
-    if (!ctr_known_nowhere(call, id))
+        ctr_store_remove_stillborn(&call->store, id);
+    if (is_runcs(call, id))
         return ctr_delegate(call, err);
     return force ? 0 : rk_fail(err, -ENOENT, "container '%s' does not exist", id);
 }

@@ -20,6 +20,7 @@
 
 #define ID_MAX     1024      /* bytes, runc's */
 #define RECORD_MAX (8 << 20) /* bytes */
+#define ADD_TRIES  16
 
 static char *default_root(void)
 {
@@ -83,21 +84,55 @@ bool ctr_store_has(const struct ctr_store *store, const char *id)
     return fstatat(store->fd, path, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode);
 }
 
-int ctr_store_add(int *ret_dir, const struct ctr_store *store, const char *id, struct rk_err *err)
+/* Whether somebody has removed the directory, whose lock we have: its name may be another's by now. Only who
+ * has the lock removes it, so that this can't change meanwhile. */
+static bool is_gone(int dir)
+{
+    struct stat st;
+    return fstat(dir, &st) < 0 || st.st_nlink == 0;
+}
+
+static int already_exists(const char *id, struct rk_err *err)
+{
+    return rk_fail(err, -EEXIST, "container with given ID already exists: '%s'", id);
+}
+
+/* Make and lock the directory. 1: a `delete --force` took it for what a killed create leaves, and removed it
+ * before we had the lock. */
+static int try_add(int *ret_dir, const struct ctr_store *store, const char *id, struct rk_err *err)
 {
     if (mkdirat(store->fd, id, 0700) < 0) {
         if (errno == EEXIST)
-            return rk_fail(err, -EEXIST, "container with given ID already exists: '%s'", id);
+            return already_exists(id, err);
         return rk_fail_errno(err, "make state directory '%s/%s'", store->path, id);
     }
+    RK_FAULT("create:directory");
     rk_autoclose int dir = openat(store->fd, id, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (dir < 0 && errno == ENOENT)
+        return 1;
     if (dir < 0 || flock(dir, LOCK_EX) < 0) {
-        rk_fail_errno(err, "lock state directory '%s/%s'", store->path, id);
+        int r = rk_fail_errno(err, "lock state directory '%s/%s'", store->path, id);
         unlinkat(store->fd, id, AT_REMOVEDIR);
-        return err ? err->code : -EIO;
+        return r;
     }
+    if (is_gone(dir))
+        return 1;
+    /* After that delete another create may have made the directory anew, and been faster with the lock too.
+     */
+    if (faccessat(dir, CTR_RECORD_FILE, F_OK, 0) == 0)
+        return already_exists(id, err);
     *ret_dir = rk_take_fd(&dir);
     return 0;
+}
+
+int ctr_store_add(int *ret_dir, const struct ctr_store *store, const char *id, struct rk_err *err)
+{
+    int r = 1;
+    for (int i = 0; i < ADD_TRIES && r > 0; i++)
+        r = try_add(ret_dir, store, id, err);
+    return r > 0 ? rk_fail(err, -EAGAIN, "state directory '%s/%s' is removed as often as it is made",
+                           store->path, id)
+                 : r;
 }
 
 static int no_container(const char *id, struct rk_err *err)
@@ -135,11 +170,10 @@ int ctr_store_get(int *ret_dir, struct ctr_record **ret_record, const struct ctr
     while (lock && flock(dir, LOCK_EX) < 0)
         if (errno != EINTR)
             return rk_fail_errno(err, "lock state of container '%s'", id);
-    struct stat st;
-    /* Who held the lock may have deleted the container meanwhile. */
-    if (fstat(dir, &st) < 0 || st.st_nlink == 0)
+    /* Who held the lock may have deleted the container meanwhile, and a delete may be at it now. */
+    int r = is_gone(dir) ? -ENOENT : load(ret_record, dir, err);
+    if (r == -ENOENT)
         return no_container(id, err);
-    int r = load(ret_record, dir, err);
     if (r < 0)
         return rk_wrap(err, "state of container '%s'", id);
     RK_FAULT_PROCESS(&(*ret_record)->process);
@@ -162,6 +196,18 @@ int ctr_store_save(int dir, const struct ctr_record *record, struct rk_err *err)
     return 0;
 }
 
+void ctr_store_remove_stillborn(const struct ctr_store *store, const char *id)
+{
+    if (store->fd < 0 || ctr_id_check(id, NULL) < 0)
+        return;
+    rk_autoclose int dir = openat(store->fd, id, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (dir < 0 || flock(dir, LOCK_EX) < 0 || is_gone(dir) || faccessat(dir, CTR_RUNC_STATE, F_OK, 0) == 0 ||
+        faccessat(dir, CTR_RECORD_FILE, F_OK, 0) == 0)
+        return;
+    rk_remove_children(dir);
+    unlinkat(store->fd, id, AT_REMOVEDIR);
+}
+
 int ctr_store_remove(const struct ctr_store *store, const char *id, int dir, struct rk_err *err)
 {
     /* The record goes last: until then a crash leaves a container that `delete` knows. */
@@ -170,7 +216,7 @@ int ctr_store_remove(const struct ctr_store *store, const char *id, int dir, str
     RK_FAULT("delete:gate");
     int r = rk_remove_children(dir);
     RK_FAULT("delete:emptied");
-    if (unlinkat(store->fd, id, AT_REMOVEDIR) < 0 && errno != ENOENT && r == 0)
+    if (!is_gone(dir) && unlinkat(store->fd, id, AT_REMOVEDIR) < 0 && r == 0)
         r = -errno;
     if (r < 0) {
         errno = -r;

@@ -17,7 +17,8 @@ struct ctr_store {
 
 #define CTR_RECORD_FILE  "runuk.json"
 #define CTR_GATE_SOCKET  "gate"
-#define CTR_FIGURES_FILE "figures" /* lib/figures.h; only where the monitor counts */
+#define CTR_RUNC_STATE   "state.json" /* what makes a directory a container of runc's */
+#define CTR_FIGURES_FILE "figures"    /* lib/figures.h; only where the monitor counts */
 
 /* Open the root: `path` (--root), or NULL for /run/runuk, for ordinary users $XDG_RUNTIME_DIR/runuk. With
  * `make` it is created (0700) when missing; else a missing one is an empty store. A root that others could
@@ -43,6 +44,10 @@ int ctr_store_get(int *ret_dir, struct ctr_record **ret_record, const struct ctr
 
 /* Write the record, atomically. */
 int ctr_store_save(int dir, const struct ctr_record *record, struct rk_err *err);
+
+/* Remove a directory with no record in it, ours or runc's: what a create leaves that was killed in its first
+ * moments. */
+void ctr_store_remove_stillborn(const struct ctr_store *store, const char *id);
 
 /* Remove the directory and what is in it. */
 int ctr_store_remove(const struct ctr_store *store, const char *id, int dir, struct rk_err *err);

@@ -127,6 +127,41 @@ running() {
     no_traces
 }
 
+@test "fifty creates of one id, starts and forced deletes of it, all at once: each ends in its own words, and nothing is left" {
+    local i job pids=() round
+    bundle web time wait
+    for round in {1..3}; do
+        pids=()
+        for i in {1..50}; do
+            background runuk create --bundle web web >"create.$round.$i" 2>&1 </dev/null
+            pids+=("$job")
+            if ((i % 3 == 0)); then
+                background runuk start web >"start.$round.$i" 2>&1 </dev/null
+                pids+=("$job")
+            fi
+            if ((i % 5 == 0)); then
+                background runuk delete --force web >"delete.$round.$i" 2>&1 </dev/null
+                pids+=("$job")
+            fi
+        done
+        for job in "${pids[@]}"; do
+            wait_job "$job"
+            ((status < 2))
+        done
+        run -0 runuk delete --force web
+        equal "$output" ''
+        eventually 5 no_traces
+    done
+    equal "$(cat delete.*)" ''
+    run grep -hvxE "waiting|runuk: container with given ID already exists: 'web'" create.* # of the guest, and of those who came late
+    equal "$output" ''
+    run grep -hvxE "((runuk: |time=.*msg=\")container.* does not exist.*|runuk: start container 'web': (cannot start a.*|the container's .*|reach the .*))" start.*
+    equal "$output" ''
+    bundle web exit 0
+    launch web
+    becomes web stopped
+}
+
 @test "thirty containers created, started and deleted at once" {
     local i jobs=()
     bundle web exit 0
