@@ -112,8 +112,10 @@ static int open_new_file(int dirfd, const char *directory, const char *tmp, mode
 {
     int fd = openat(dirfd, directory, O_TMPFILE | O_WRONLY | O_CLOEXEC, mode);
     *ret_named = fd < 0 && (errno == EOPNOTSUPP || errno == EISDIR || errno == EINVAL);
-    if (*ret_named)
+    if (*ret_named) {
+        unlinkat(dirfd, tmp, 0); /* what a killed process left whose pid is ours by now */
         fd = openat(dirfd, tmp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
+    }
     return fd < 0 ? -errno : fd;
 }
 
@@ -135,8 +137,6 @@ int rk_write_file_atomic(int dirfd, const char *name, const void *data, size_t l
     if (snprintf(directory, sizeof directory, "%.*s", dir_len, name) >= (int)sizeof directory ||
         snprintf(tmp, sizeof tmp, "%s.%.200s.%d", directory, base, (int)getpid()) >= (int)sizeof tmp)
         return -ENAMETOOLONG;
-    /* A leftover of a killed process with a recycled pid is ours to replace. */
-    unlinkat(dirfd, tmp, 0);
     rk_autoclose int fd = open_new_file(dirfd, *directory ? directory : ".", tmp, mode, &named);
     if (fd < 0)
         return fd;
@@ -146,8 +146,10 @@ int rk_write_file_atomic(int dirfd, const char *name, const void *data, size_t l
     /* Where nothing has the name yet, a writer that is killed leaves the whole file or none. */
     if (r == 0 && !named && (r = name_file(fd, dirfd, name)) != -EEXIST)
         return r;
-    if (r == -EEXIST)
+    if (r == -EEXIST) {
+        unlinkat(dirfd, tmp, 0);
         r = name_file(fd, dirfd, tmp);
+    }
     if (r == 0 && renameat(dirfd, tmp, dirfd, name) < 0)
         r = -errno;
     if (r < 0)

@@ -3,26 +3,20 @@
  *
  *   bench BUILD-DIRECTORY [ROUNDS]    as root; prints a table and writes BUILD-DIRECTORY/bench.json */
 #include <err.h>
-#include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
-#include <glob.h>
 #include <limits.h>
 #include <poll.h>
-#include <sched.h>
 #include <signal.h>
-#include <spawn.h>
-#include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mount.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "contrib/bench/tools.h"
 
 #define ROUNDS     40
 #define MIN_ROUNDS 30
@@ -48,81 +42,13 @@ static struct contestant contestants[CONTESTANTS] = {
     [TRUE] = {.name = "true"},
 };
 
-static char build[PATH_MAX], work[64], cgroup_parent[64];
+static char build[PATH_MAX];
+static struct bench_place place;
 static int said = -1; /* a file that takes the output of whatever runs */
 static volatile sig_atomic_t interrupted;
 
-/* Text that is never freed: the arguments of the contestants. */
-__attribute__((format(printf, 1, 2))) static char *text(const char *fmt, ...)
-{
-    char *s = NULL;
-    va_list ap;
-    va_start(ap, fmt);
-    if (vasprintf(&s, fmt, ap) < 0)
-        errx(1, "out of memory");
-    va_end(ap);
-    return s;
-}
-
 /* --- what is run
  * -------------------------------------------------------------------------------------------- */
-
-static void write_text(const char *path, const char *content)
-{
-    FILE *f = fopen(path, "we");
-    if (!f || fputs(content, f) < 0 || fclose(f) != 0)
-        err(1, "%s", path);
-}
-
-static void copy_program(const char *from, const char *to)
-{
-    char buf[65536];
-    int in = open(from, O_RDONLY | O_CLOEXEC), out = open(to, O_WRONLY | O_CREAT | O_CLOEXEC, 0755);
-    if (in < 0 || out < 0)
-        err(1, "%s", in < 0 ? from : to);
-    for (ssize_t n; (n = read(in, buf, sizeof buf)) != 0;)
-        if (n < 0 || write(out, buf, (size_t)n) != n)
-            err(1, "%s", to);
-    close(in);
-    close(out);
-}
-
-/* Both bundles are the same but for the program: what an engine asks for in the way of mounts and namespaces,
- * and a limit of each kind. */
-static const char config[] =
-    "{\"ociVersion\": \"1.0.2\",\n"
-    " \"process\": {\"terminal\": false, \"user\": {\"uid\": 0, \"gid\": 0}, \"args\": [\"/%s\"],\n"
-    "  \"env\": [\"PATH=/usr/sbin:/usr/bin:/sbin:/bin\"], \"cwd\": \"/\", \"noNewPrivileges\": true,\n"
-    "  \"capabilities\": {\"bounding\": [], \"effective\": [], \"permitted\": []}},\n"
-    " \"root\": {\"path\": \"rootfs\"}, \"hostname\": \"bench\",\n"
-    " \"mounts\": [\n"
-    "  {\"destination\": \"/proc\", \"type\": \"proc\", \"source\": \"proc\"},\n"
-    "  {\"destination\": \"/dev\", \"type\": \"tmpfs\", \"source\": \"tmpfs\",\n"
-    "   \"options\": [\"nosuid\", \"strictatime\", \"mode=755\", \"size=65536k\"]},\n"
-    "  {\"destination\": \"/dev/pts\", \"type\": \"devpts\", \"source\": \"devpts\",\n"
-    "   \"options\": [\"nosuid\", \"noexec\", \"newinstance\", \"ptmxmode=0666\", \"mode=0620\"]},\n"
-    "  {\"destination\": \"/dev/shm\", \"type\": \"tmpfs\", \"source\": \"shm\",\n"
-    "   \"options\": [\"nosuid\", \"noexec\", \"nodev\", \"mode=1777\", \"size=65536k\"]},\n"
-    "  {\"destination\": \"/sys\", \"type\": \"sysfs\", \"source\": \"sysfs\",\n"
-    "   \"options\": [\"nosuid\", \"noexec\", \"nodev\", \"ro\"]}],\n"
-    " \"linux\": {\"cgroupsPath\": \"/%s/%s\",\n"
-    "  \"namespaces\": [{\"type\": \"pid\"}, {\"type\": \"network\"}, {\"type\": \"ipc\"}, {\"type\": "
-    "\"uts\"},\n"
-    "   {\"type\": \"mount\"}],\n"
-    "  \"resources\": {\"memory\": {\"limit\": 134217728}, \"pids\": {\"limit\": 100},\n"
-    "   \"devices\": [{\"allow\": false, \"access\": \"rwm\"},\n"
-    "    {\"allow\": true, \"type\": \"c\", \"major\": 1, \"minor\": 3, \"access\": \"rwm\"}]}}}\n";
-
-static char *make_bundle(const char *name, const char *program)
-{
-    char *bundle = text("%s/%s", work, name), *rootfs = text("%s/rootfs", bundle);
-    if (mkdir(bundle, 0755) < 0 || mkdir(rootfs, 0755) < 0)
-        err(1, "%s", rootfs);
-    char *base = strrchr(program, '/') + 1;
-    copy_program(program, text("%s/%s", rootfs, base));
-    write_text(text("%s/config.json", bundle), text(config, base, cgroup_parent, name));
-    return bundle;
-}
 
 static void set_argv(int who, char *const argv[], size_t count)
 {
@@ -135,26 +61,26 @@ static void set_argv(int who, char *const argv[], size_t count)
 #define SET_ARGV(who, ...)                                                                                   \
     set_argv(who, (char *[]){__VA_ARGS__}, sizeof((char *[]){__VA_ARGS__}) / sizeof(char *))
 
+static char *make_bundle(const char *name, const char *program)
+{
+    return bench_bundle(&place, name, bench_rootfs(&place, name, program), program, NULL);
+}
+
 static void prepare(void)
 {
-    snprintf(cgroup_parent, sizeof cgroup_parent, "runuk-bench-%d", (int)getpid());
-    snprintf(work, sizeof work, "/run/runuk-bench.XXXXXX");
-    if (!mkdtemp(work))
-        err(1, "%s", work);
-    /* State roots are on a tmpfs, as /run is on real hosts: here one that only the bench and its children
-     * see. */
-    if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
-        mount("bench", work, "tmpfs", 0, NULL) < 0)
-        err(1, "mount a tmpfs on %s", work);
-    char *hello = text("%s/guests/hello.spt", build), *nothing = text("%s/bench/true", build);
-    char *settings = text("%s/settings.json", work);
-    write_text(settings, text("{\"monitor_dir\": \"%s\"}\n", build));
-    SET_ARGV(RUNUK, text("%s/runuk", build), text("--root"), text("%s/runuk-root", work), text("--settings"),
-             settings, text("run"), text("--bundle"), make_bundle("unikernel", hello), text("unikernel"));
-    SET_ARGV(RUNC, text("runc"), text("--root"), text("%s/runc-root", work), text("run"), text("--bundle"),
-             make_bundle("linux", nothing), text("linux"));
-    SET_ARGV(FLOOR, text("%s/bench/floor", build), text("%s/floor", cgroup_parent), nothing);
-    SET_ARGV(MONITOR, text("%s/runuk-spt", build), text("--mem=%d", MEMORY_MIB), hello);
+    bench_place_make(&place);
+    const char *work = place.work;
+    char *hello = bench_text("%s/guests/hello.spt", build), *nothing = bench_text("%s/bench/true", build);
+    char *settings = bench_text("%s/settings.json", work);
+    bench_write(settings, bench_text("{\"monitor_dir\": \"%s\"}\n", build));
+    SET_ARGV(RUNUK, bench_text("%s/runuk", build), bench_text("--root"), bench_text("%s/runuk-root", work),
+             bench_text("--settings"), settings, bench_text("run"), bench_text("--bundle"),
+             make_bundle("unikernel", hello), bench_text("unikernel"));
+    SET_ARGV(RUNC, bench_text("runc"), bench_text("--root"), bench_text("%s/runc-root", work),
+             bench_text("run"), bench_text("--bundle"), make_bundle("linux", nothing), bench_text("linux"));
+    SET_ARGV(FLOOR, bench_text("%s/bench/floor", build), bench_text("%s/floor", place.cgroup_parent),
+             nothing);
+    SET_ARGV(MONITOR, bench_text("%s/runuk-spt", build), bench_text("--mem=%d", MEMORY_MIB), hello);
     SET_ARGV(TRUE, nothing);
     said = open(work, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
     if (said < 0)
@@ -163,32 +89,6 @@ static void prepare(void)
 
 /* --- running it
  * --------------------------------------------------------------------------------------------- */
-
-extern char **environ;
-
-static pid_t start(char *const argv[], int output)
-{
-    posix_spawn_file_actions_t actions;
-    posix_spawn_file_actions_init(&actions);
-    posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
-    posix_spawn_file_actions_adddup2(&actions, output, 1);
-    posix_spawn_file_actions_adddup2(&actions, output, 2);
-    pid_t pid;
-    int r = posix_spawnp(&pid, argv[0], &actions, NULL, argv, environ);
-    posix_spawn_file_actions_destroy(&actions);
-    if (r != 0) {
-        warnx("%s: %s", argv[0], strerror(r));
-        return -1;
-    }
-    return pid;
-}
-
-static double now_ms(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
-}
 
 /* It must have ended well and said what it should: a run that fails is fast. */
 static bool check(const struct contestant *c, int status)
@@ -210,11 +110,11 @@ static bool run(struct contestant *c, int round)
     int status;
     if (ftruncate(said, 0) < 0 || lseek(said, 0, SEEK_SET) < 0)
         err(1, "output file");
-    double begin = now_ms();
-    pid_t pid = start(c->argv, said);
+    double begin = bench_now_ms();
+    pid_t pid = bench_start(c->argv, said);
     if (pid < 0 || wait4(pid, &status, 0, &usage) != pid)
         return false;
-    double took = now_ms() - begin;
+    double took = bench_now_ms() - begin;
     if (round >= 0) {
         c->ms[round] = took;
         c->rss_kib[round] = usage.ru_maxrss;
@@ -271,13 +171,13 @@ static bool read_smaps(pid_t pid, long *ret_dirty, long *ret_all)
 /* Start a monitor whose guest waits, look at it when the guest has said so, end it. */
 static bool measure_memory(long *ret_dirty, long *ret_all)
 {
-    char memory[32], *guest = text("%s/guests/time.spt", build), word[64] = "";
+    char memory[32], *guest = bench_text("%s/guests/time.spt", build), word[64] = "";
     snprintf(memory, sizeof memory, "--mem=%d", MEMORY_MIB);
-    char *argv[] = {contestants[MONITOR].argv[0], memory, guest, text("wait"), NULL};
+    char *argv[] = {contestants[MONITOR].argv[0], memory, guest, bench_text("wait"), NULL};
     int ends[2];
     if (pipe2(ends, O_CLOEXEC) < 0)
         err(1, "pipe");
-    pid_t pid = start(argv, ends[1]);
+    pid_t pid = bench_start(argv, ends[1]);
     close(ends[1]);
     struct pollfd output = {.fd = ends[0], .events = POLLIN};
     bool good = pid > 0 && poll(&output, 1, 10000) == 1 && read(ends[0], word, sizeof word - 1) > 0 &&
@@ -295,12 +195,6 @@ static bool measure_memory(long *ret_dirty, long *ret_all)
 /* --- the figures
  * -------------------------------------------------------------------------------------------- */
 
-static int compare_doubles(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 static int compare_longs(const void *a, const void *b)
 {
     long x = *(const long *)a, y = *(const long *)b;
@@ -310,25 +204,19 @@ static int compare_longs(const void *a, const void *b)
 static void report_pair(FILE *json, const char *key, const char *title, int who, int peer, double aim,
                         int rounds)
 {
-    double value = contestants[who].ms[rounds / 2], other = contestants[peer].ms[rounds / 2];
-    char wanted[32] = "";
-    if (aim > 0)
-        snprintf(wanted, sizeof wanted, "aim: at most %.2f", aim);
-    printf("%-42s %8.2f ms  %8.2f ms  %6.2f   %s\n", title, value, other, value / other, wanted);
-    fprintf(json, "  \"%s\": {\"value\": %.3f, \"peer\": %.3f, \"ratio\": %.4f, \"n\": %d},\n", key, value,
-            other, value / other, rounds);
+    bench_report(json, key, title, bench_median(contestants[who].ms, (size_t)rounds),
+                 bench_median(contestants[peer].ms, (size_t)rounds), aim, rounds);
+    fputs(",\n", json);
 }
 
 static void report(int rounds, long dirty_kib, long private_kib)
 {
-    char *path = text("%s/bench.json", build);
+    char *path = bench_text("%s/bench.json", build);
     FILE *json = fopen(path, "we");
     if (!json)
         err(1, "%s", path);
-    for (int i = 0; i < CONTESTANTS; i++) {
-        qsort(contestants[i].ms, (size_t)rounds, sizeof(double), compare_doubles);
+    for (int i = 0; i < CONTESTANTS; i++)
         qsort(contestants[i].rss_kib, (size_t)rounds, sizeof(long), compare_longs);
-    }
     printf("median of %d rounds                               runuk         other   ratio\n", rounds);
     fputs("{\n", json);
     report_pair(json, "run_delete_vs_runc", "run and delete, hello : runc, true", RUNUK, RUNC, 0.25, rounds);
@@ -355,22 +243,16 @@ static void report(int rounds, long dirty_kib, long private_kib)
 /* --- leaving nothing
  * ---------------------------------------------------------------------------------------- */
 
-static int remove_entry(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-    (void)st, (void)type, (void)ftw;
-    return remove(path);
-}
-
 /* A container that a failed run left: its own runtime removes it. */
 static void delete_container(int who, size_t globals, const char *id)
 {
     char *argv[16] = {0};
     for (size_t i = 0; i < globals; i++)
         argv[i] = contestants[who].argv[i];
-    argv[globals] = text("delete");
-    argv[globals + 1] = text("--force");
-    argv[globals + 2] = text("%s", id);
-    pid_t pid = start(argv, said);
+    argv[globals] = bench_text("delete");
+    argv[globals + 1] = bench_text("--force");
+    argv[globals + 2] = bench_text("%s", id);
+    pid_t pid = bench_start(argv, said);
     if (pid > 0)
         waitpid(pid, NULL, 0);
 }
@@ -381,20 +263,7 @@ static void clean_up(bool failed)
         delete_container(RUNUK, 5, "unikernel");
         delete_container(RUNC, 3, "linux");
     }
-    /* The floor's directory if it failed, then their common parent; of one v2 hierarchy, or of each v1
-     * hierarchy. */
-    for (int i = 0; i < 4; i++) {
-        char *pattern =
-            text("/sys/fs/cgroup%s/%s%s", i % 2 ? "/*" : "", cgroup_parent, i < 2 ? "/floor" : "");
-        glob_t found;
-        if (glob(pattern, GLOB_NOSORT, NULL, &found) != 0)
-            continue;
-        for (size_t k = 0; k < found.gl_pathc; k++)
-            rmdir(found.gl_pathv[k]);
-        globfree(&found);
-    }
-    umount2(work, MNT_DETACH);
-    nftw(work, remove_entry, 16, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
+    bench_place_remove(&place, "floor");
 }
 
 static void on_signal(int sig)

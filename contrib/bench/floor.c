@@ -51,9 +51,11 @@ static void find_hierarchies(const char *cgroup)
     if (!d)
         err(1, CG_ROOT);
     for (struct dirent *entry; (entry = readdir(d));) {
-        char path[300];
+        char path[300], procs[320];
         snprintf(path, sizeof path, CG_ROOT "/%s", entry->d_name);
-        if (entry->d_type == DT_DIR && entry->d_name[0] != '.')
+        snprintf(procs, sizeof procs, "%s/cgroup.procs", path);
+        /* A directory without such a file waits for a hierarchy to be mounted on it. */
+        if (entry->d_type == DT_DIR && entry->d_name[0] != '.' && access(procs, F_OK) == 0)
             add(path, cgroup);
     }
     closedir(d);
