@@ -116,12 +116,15 @@ the input of $call"
 }
 
 @test "runc gets its signals as the caller has them" {
+    # The two signals that the C library keeps to itself are as whoever called the tests has them: env changes them not.
+    local kept
+    kept=$((0x$(sed -n 's/^SigIgn:\t//p' /proc/self/status) & 0x180000000))
     recording
     printf '#!/bin/sh\ngrep -E "Sig(Blk|Ign)" /proc/self/status | xargs\n' >recorder/runc
     run -0 env --default-signal "$RUNUK" --root "$ROOT" --settings "$SETTINGS" pause x
-    equal "$output" 'SigBlk: 0000000000000000 SigIgn: 0000000000000000'
-    run -0 env --ignore-signal=PIPE,USR1 "$RUNUK" --root "$ROOT" --settings "$SETTINGS" pause x
-    equal "$output" 'SigBlk: 0000000000000000 SigIgn: 0000000000001200'
+    equal "$output" "SigBlk: 0000000000000000 SigIgn: $(printf %016x $((kept)))"
+    run -0 env --default-signal --ignore-signal=PIPE,USR1 "$RUNUK" --root "$ROOT" --settings "$SETTINGS" pause x
+    equal "$output" "SigBlk: 0000000000000000 SigIgn: $(printf %016x $((kept | 0x1200)))"
 }
 
 # --- the real runc --------------------------------------------------------------------------------------------------------
