@@ -49,6 +49,7 @@ DEFS := -DRUNUK_VERSION='"$(VERSION)"' -DRUNUK_COMMIT='"$(COMMIT)"' -DRUNUK_LIBE
 
 RUNUK_OBJS := \
 	runuk.o \
+	bundle/boot.o \
 	bundle/family/family.o \
 	bundle/family/mirage.o \
 	bundle/family/solo5.o \
@@ -208,7 +209,7 @@ $(B)/runuk-scope: $(addprefix $(B)/scope/,$(SCOPE_OBJS))
 UNIT_TESTS := bpf config figures files guest hvt_call lib load monitor record solo5 spec systemd
 # Each is tests/fuzz/NAME.c with LLVMFuzzerTestOneInput; FUZZ_DEPS_NAME are the sources that it exercises.
 FUZZ_TESTS       := guest record solo5 spec systemd
-FUZZ_DEPS_guest  := bundle/fill.c bundle/family/family.c bundle/family/mirage.c bundle/family/solo5.c lib/argv.c lib/err.c
+FUZZ_DEPS_guest  := bundle/boot.c bundle/fill.c bundle/family/family.c bundle/family/mirage.c bundle/family/solo5.c lib/argv.c lib/err.c
 FUZZ_DEPS_record := lifecycle/record.c lifecycle/record_net.c bundle/hooks.c lib/argv.c lib/err.c lib/fd.c lib/json.c \
                     lib/process.c sandbox/cgroup.c sandbox/cgroup_devices.c sandbox/cgroup_freeze.c sandbox/cgroup_more.c \
                     sandbox/cgroup_remove.c sandbox/cgroup_unit.c sandbox/cgroup_v1.c sandbox/cgroup_v2.c sandbox/systemd/annotation.c \
@@ -257,6 +258,7 @@ UNIT_OBJS_files := \
 	tests/unit/files.o
 
 UNIT_OBJS_guest := \
+	bundle/boot.o \
 	bundle/family/family.o \
 	bundle/family/mirage.o \
 	bundle/family/solo5.o \
@@ -290,6 +292,7 @@ UNIT_OBJS_load := \
 	tests/unit/load.o
 
 UNIT_OBJS_monitor := \
+	bundle/boot.o \
 	hypervisor/kvm.o \
 	hypervisor/monitor.o \
 	hypervisor/solo5_argv.o \

@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "bundle/boot.h"
 #include "lib/argv.h"
 
 /* A network device of the guest, or (device NULL) a link that no device stands for. Texts are empty when
@@ -25,7 +26,11 @@ struct bnd_guest_net {
 struct rk_err;
 
 struct bnd_guest {
+    enum bnd_kind kind;         /* how it is booted */
+    const char *program;        /* the image's path in the container: what a process would have as argv[0] */
     const struct rk_argv *args; /* process.args without the image itself */
+    const struct rk_argv *env;  /* process.env, "NAME=VALUE" */
+    const char *cwd;            /* process.cwd */
     const struct rk_argv *keys; /* the option names that the image contains, of those its family knows */
     const char *hostname;
     const char *dns; /* the first name server of the container's resolv.conf; empty: none */

@@ -92,7 +92,7 @@ static int find_family(struct bnd_image *image, uint64_t size, struct rk_err *er
         return rk_fail_errno(err, "map");
     struct bnd_bytes bytes = {.solo5 = &image->solo5, .data = map, .size = size};
     for (const struct bnd_family *const *f = bnd_families; *f && !image->family; f++)
-        if ((*f)->recognise(&bytes, &image->keys))
+        if ((*f)->recognise(&bytes, &image->boot, &image->keys))
             image->family = *f;
     munmap(map, size);
     return 0;
@@ -109,6 +109,11 @@ static int judge(struct bnd_image *ret_image, int fd, const char *path, struct r
     r = rk_solo5_read(&image.solo5, &source, err);
     if (r <= 0)
         return r;
+    image.boot.machine = image.solo5.machine;
+    if (image.solo5.target == RK_SOLO5_HVT)
+        image.boot.kinds = BND_KIND_BIT(BND_HVT);
+    if (image.solo5.target == RK_SOLO5_SPT)
+        image.boot.kinds = BND_KIND_BIT(BND_SPT);
     if ((r = find_family(&image, source.size, err)) < 0)
         return r;
     image.path = strdup(path);

@@ -5,6 +5,7 @@
 
 #include <stddef.h>
 
+#include "bundle/boot.h"
 #include "bundle/family/family.h"
 #include "bundle/files.h"
 #include "lib/solo5.h"
@@ -13,7 +14,8 @@
 struct bnd_image {
     char *path; /* inside the container */
     int fd;     /* O_RDONLY: the very file whose bytes were judged */
-    struct rk_solo5_image solo5;
+    struct bnd_boot boot;
+    struct rk_solo5_image solo5; /* of Solo5 images */
     const struct bnd_family *family;
     struct rk_argv keys; /* of the family: see bnd_family.recognise */
 };

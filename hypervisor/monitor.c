@@ -27,6 +27,7 @@ static int spt_prepare(const struct hv_launch *launch, struct rk_argv *ret_argv)
 static const struct hv_monitor spt = {
     .name = "spt",
     .binary = "runuk-spt",
+    .kinds = BND_KIND_BIT(BND_SPT),
     .target = RK_SOLO5_SPT,
     .score = 1,
     .headroom = 2 * MIB,
@@ -54,6 +55,7 @@ static int hvt_prepare(const struct hv_launch *launch, struct rk_argv *ret_argv)
 static const struct hv_monitor hvt = {
     .name = "hvt",
     .binary = "runuk-hvt",
+    .kinds = BND_KIND_BIT(BND_HVT),
     .target = RK_SOLO5_HVT,
     .score = 2, /* a VM boundary is the better one */
     .needs_kvm = true,

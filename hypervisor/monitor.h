@@ -47,12 +47,13 @@ struct hv_launch {
 };
 
 struct hv_monitor {
-    const char *name;   /* "hvt" */
-    const char *binary; /* file name in monitor_dir */
-    enum rk_solo5_target target;
-    int score;               /* among monitors that could boot forms of one image, the highest wins */
-    bool needs_kvm;          /* gets an open /dev/kvm */
-    bool counts;             /* gets a file to count in (lib/figures.h) */
+    const char *name;            /* "hvt" */
+    const char *binary;          /* file name in monitor_dir */
+    unsigned kinds;              /* BND_KIND_BIT of each image kind that it boots */
+    enum rk_solo5_target target; /* of the Solo5 images that it boots; 0: it boots none */
+    int score;                   /* among monitors that could boot forms of one image, the highest wins */
+    bool needs_kvm;              /* gets an open /dev/kvm */
+    bool counts;                 /* gets a file to count in (lib/figures.h) */
     uint64_t headroom;       /* bytes that the monitor and the kernel take beside the guest's memory … */
     unsigned headroom_shift; /* … plus guest memory >> this (page tables) */
     uint64_t memory_max;     /* bytes of guest memory at the most */

@@ -75,8 +75,9 @@ static void note_word(const struct rk_solo5_mft *mft, const uint8_t *text, size_
     }
 }
 
-static bool recognise(const struct bnd_bytes *image, struct rk_argv *ret_keys)
+static bool recognise(const struct bnd_bytes *image, struct bnd_boot *boot, struct rk_argv *ret_keys)
 {
+    (void)boot;
     size_t nets = 0, words = 0;
     if (!image->solo5)
         return false;

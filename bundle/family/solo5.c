@@ -4,8 +4,9 @@
 #include "bundle/family/family.h"
 #include "lib/err.h"
 
-static bool recognise(const struct bnd_bytes *image, struct rk_argv *ret_keys)
+static bool recognise(const struct bnd_bytes *image, struct bnd_boot *boot, struct rk_argv *ret_keys)
 {
+    (void)boot;
     (void)ret_keys;
     return image->solo5 != NULL;
 }

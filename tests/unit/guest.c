@@ -313,6 +313,7 @@ static const struct {
 
 static void test_recognise(void)
 {
+    struct bnd_boot boot = {.kinds = 0};
     static struct rk_solo5_image solo5;
     for (size_t i = 0; i < RK_COUNT(images); i++) {
         rk_autoargv struct rk_argv keys = {0};
@@ -329,7 +330,7 @@ static void test_recognise(void)
             snprintf(e->name, sizeof e->name, "%s", name + (*name == '/'));
         }
         const struct bnd_bytes bytes = {.solo5 = &solo5, .data = copy, .size = images[i].size};
-        bool is_mirage = bnd_family_mirage.recognise(&bytes, &keys);
+        bool is_mirage = bnd_family_mirage.recognise(&bytes, &boot, &keys);
         size_t n = 0;
         bool good = true;
         for (; n < WORDS && images[i].want[n]; n++)
@@ -340,12 +341,15 @@ static void test_recognise(void)
 
 static void test_recognise_others(void)
 {
+    struct bnd_boot boot = {.kinds = 0};
     static struct rk_solo5_image solo5;
     rk_autoargv struct rk_argv keys = {0};
     const struct bnd_bytes is_solo5 = {.solo5 = &solo5, .data = (const uint8_t *)"", .size = 0};
     const struct bnd_bytes is_not = {.solo5 = NULL, .data = (const uint8_t *)"ipv4", .size = 4};
-    tap_ok(bnd_family_solo5.recognise(&is_solo5, &keys) && keys.n == 0, "solo5: takes every Solo5 image");
-    tap_ok(!bnd_family_solo5.recognise(&is_not, &keys) && !bnd_family_mirage.recognise(&is_not, &keys),
+    tap_ok(bnd_family_solo5.recognise(&is_solo5, &boot, &keys) && keys.n == 0,
+           "solo5: takes every Solo5 image");
+    tap_ok(!bnd_family_solo5.recognise(&is_not, &boot, &keys) &&
+               !bnd_family_mirage.recognise(&is_not, &boot, &keys),
            "no family of Solo5's takes another image");
 }
 
@@ -353,6 +357,7 @@ static void test_recognise_others(void)
 static bool found_behind(size_t words)
 {
     static const char last[] = "last-ipv4";
+    struct bnd_boot boot = {.kinds = 0};
     static struct rk_solo5_image solo5;
     rk_autoargv struct rk_argv keys = {0};
     rk_autofree uint8_t *data = malloc(words * 5 + sizeof last);
@@ -364,7 +369,7 @@ static bool found_behind(size_t words)
     solo5.mft = (struct rk_solo5_mft){.version = 1, .entries = 2};
     solo5.mft.e[1] = (struct rk_solo5_entry){.name = "last", .type = RK_SOLO5_NET};
     const struct bnd_bytes bytes = {.solo5 = &solo5, .data = data, .size = words * 5 + sizeof last};
-    return bnd_family_mirage.recognise(&bytes, &keys);
+    return bnd_family_mirage.recognise(&bytes, &boot, &keys);
 }
 
 /* An image of nothing but such words must not keep create busy. */
