@@ -50,6 +50,13 @@ DEFS := -DRUNUK_VERSION='"$(VERSION)"' -DRUNUK_COMMIT='"$(COMMIT)"' -DRUNUK_LIBE
 RUNUK_OBJS := \
 	runuk.o \
 	bundle/boot.o \
+	bundle/boot/detect.o \
+	bundle/boot/disk.o \
+	bundle/boot/efi.o \
+	bundle/boot/linux.o \
+	bundle/boot/multiboot.o \
+	bundle/boot/xen.o \
+	bundle/elf.o \
 	bundle/family/family.o \
 	bundle/family/mirage.o \
 	bundle/family/solo5.o \
