@@ -22,7 +22,7 @@ ifeq ($(V),)
 endif
 SAY = echo "  $(1) $@";
 
-LIBS_USED := jansson libnl-3.0 libcap
+LIBS_USED := jansson libnl-3.0 libcap zlib
 WARN      := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wformat=2 -Wvla -Wcast-qual \
              -Wwrite-strings -Werror
 HARDEN    := -fstack-protector-strong -D_FORTIFY_SOURCE=2 -fno-common -fstack-clash-protection -fcf-protection
@@ -62,8 +62,10 @@ RUNUK_OBJS := \
 	bundle/family/solo5.o \
 	bundle/files.o \
 	bundle/fill.o \
+	bundle/gzip.o \
 	bundle/hooks.o \
 	bundle/image.o \
+	bundle/judge.o \
 	bundle/resources.o \
 	bundle/spec.o \
 	bundle/spec_linux.o \

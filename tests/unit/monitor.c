@@ -143,7 +143,8 @@ static const struct hv_host host = {.monitor_dir = "/nonexistent", .state_root =
 
 static void test_choose(void)
 {
-    static struct bnd_images images;
+    static struct bnd_image forms[2];
+    struct bnd_images images = {.v = forms};
     char path[] = "/a";
     images.n = 1;
     images.v[0].path = path;
@@ -166,7 +167,8 @@ static void test_choose(void)
 /* The form that this host can run wins, in whichever order they stand. */
 static void test_choose_form(void)
 {
-    static struct bnd_images images;
+    static struct bnd_image forms[2];
+    struct bnd_images images = {.v = forms};
     char hvt[] = "/a.hvt", spt[] = "/a.spt";
     const struct hv_monitor *m = NULL;
     size_t form = 99;
