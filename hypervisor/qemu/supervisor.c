@@ -1,6 +1,7 @@
 /* runuk-qemu's life: start QEMU, watch it, end with the guest's status. */
 #include <errno.h>
 #include <fcntl.h>
+#include <jansson.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -215,6 +216,7 @@ int main(int argc, char **argv)
     start(&s);
     drop_descriptors(&s);
     struct rk_err err;
+    json_object_seed(0); /* opens /dev/urandom, as long as it may: there is none */
     if (sup_confine(s.qemu, &err) < 0) {
         end_qemu(&s);
         fprintf(stderr, "runuk-qemu: %s\n", err.text);
