@@ -76,6 +76,8 @@ RUNUK_OBJS := \
 	config/settings.o \
 	hypervisor/kvm.o \
 	hypervisor/monitor.o \
+	hypervisor/qemu.o \
+	hypervisor/qemu_files.o \
 	hypervisor/solo5_argv.o \
 	lib/argv.o \
 	lib/err.o \
@@ -136,6 +138,7 @@ RUNUK_OBJS := \
 	sandbox/label.o \
 	sandbox/namespaces.o \
 	sandbox/rlimits.o \
+	sandbox/root.o \
 	sandbox/sysctl.o \
 	sandbox/systemd/annotation.o \
 	sandbox/systemd/call.o \
@@ -192,6 +195,22 @@ $(B)/runuk-spt: $(addprefix $(B)/monitor/,$(SPT_OBJS))
 
 $(B)/runuk-hvt: $(addprefix $(B)/monitor/,$(HVT_OBJS))
 	$(call SAY,LINK)$(CC) $(MONITOR_FLAGS) $^ -o $@ $(MONITOR_LINK)
+
+# --- runuk-qemu: process 1 of a container whose guest runs in QEMU -------------------------------------------------------------
+
+QEMU_OBJS := \
+	hypervisor/qemu/console.o \
+	hypervisor/qemu/end.o \
+	hypervisor/qemu/filter.o \
+	hypervisor/qemu/qmp.o \
+	hypervisor/qemu/supervisor.o \
+	hypervisor/solo5/bpf.o \
+	lib/err.o
+
+monitors: $(B)/runuk-qemu
+
+$(B)/runuk-qemu: $(addprefix $(B)/monitor/,$(QEMU_OBJS))
+	$(call SAY,LINK)$(CC) $(MONITOR_FLAGS) $^ -o $@ $(MONITOR_LINK) $(shell $(PKG_CONFIG) --static --libs jansson)
 
 # --- runuk-scope: dynamic, for libsystemd, which has no static form -----------------------------------------------------------
 
@@ -304,6 +323,8 @@ UNIT_OBJS_monitor := \
 	bundle/boot.o \
 	hypervisor/kvm.o \
 	hypervisor/monitor.o \
+	hypervisor/qemu.o \
+	hypervisor/qemu_files.o \
 	hypervisor/solo5_argv.o \
 	lib/argv.o \
 	lib/err.o \
@@ -599,13 +620,13 @@ demo:
 # --- install ------------------------------------------------------------------------------------------------------------------
 
 .PHONY: install uninstall
-install: $(B)/runuk $(B)/runuk-spt $(B)/runuk-hvt $(B)/runuk-scope
+install: $(B)/runuk $(B)/runuk-spt $(B)/runuk-hvt $(B)/runuk-qemu $(B)/runuk-scope
 	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(LIBEXECDIR)
 	install -m 0755 $(B)/runuk $(DESTDIR)$(BINDIR)/runuk
-	install -m 0755 $(B)/runuk-spt $(B)/runuk-hvt $(B)/runuk-scope $(DESTDIR)$(LIBEXECDIR)/
+	install -m 0755 $(B)/runuk-spt $(B)/runuk-hvt $(B)/runuk-qemu $(B)/runuk-scope $(DESTDIR)$(LIBEXECDIR)/
 
 uninstall:
-	rm -f $(DESTDIR)$(BINDIR)/runuk $(addprefix $(DESTDIR)$(LIBEXECDIR)/,runuk-spt runuk-hvt runuk-scope)
+	rm -f $(DESTDIR)$(BINDIR)/runuk $(addprefix $(DESTDIR)$(LIBEXECDIR)/,runuk-spt runuk-hvt runuk-qemu runuk-scope)
 	-rmdir --ignore-fail-on-non-empty $(DESTDIR)$(LIBEXECDIR) 2>/dev/null
 
 .PHONY: help

@@ -256,3 +256,15 @@ int bnd_resources_read(struct bnd_resources *res, json_t *json, struct rk_err *e
         return r;
     return read_more(res, json, err);
 }
+
+int bnd_resources_allow(struct bnd_resources *res, const struct bnd_device_rule *rule, struct rk_err *err)
+{
+    if (res->device_count == 0) /* without rules everything is allowed */
+        return 0;
+    struct bnd_device_rule *rules = reallocarray(res->devices, res->device_count + 1, sizeof *rules);
+    if (!rules)
+        return rk_fail(err, -ENOMEM, "out of memory");
+    res->devices = rules;
+    rules[res->device_count++] = *rule;
+    return 0;
+}

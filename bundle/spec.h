@@ -157,6 +157,9 @@ int bnd_spec_load(struct bnd_spec **ret_spec, const char *bundle, struct rk_err 
 int bnd_spec_parse(struct bnd_spec **ret_spec, const char *bundle, const char *text, size_t len,
                    struct rk_err *err);
 
+/* One more device for the container, where its devices are limited at all. -ENOMEM. */
+int bnd_resources_allow(struct bnd_resources *res, const struct bnd_device_rule *rule, struct rk_err *err);
+
 /* Accepts NULL. */
 void bnd_spec_free(struct bnd_spec *spec);
 

@@ -71,6 +71,7 @@ static const struct hv_monitor hvt = {
 const struct hv_monitor *const hv_monitors[] = {
     &hvt,
     &spt,
+    &hv_monitor_qemu,
     NULL,
 };
 
@@ -82,38 +83,82 @@ const struct hv_monitor *hv_monitor_find(const char *name)
     return NULL;
 }
 
-static const struct hv_monitor *for_target(enum rk_solo5_target target)
+/* The kinds in the order in which they are preferred where an image is of several. */
+static const enum bnd_kind preference[] = {BND_HVT,     BND_SPT,  BND_PVH,        BND_LINUX, BND_MULTIBOOT,
+                                           BND_LINUX64, BND_DISK, BND_MULTIBOOT2, BND_XEN};
+
+static bool is_tender_kind(enum bnd_kind kind)
 {
-    for (const struct hv_monitor *const *m = hv_monitors; *m; m++)
-        if ((*m)->target == target)
-            return *m;
-    return NULL;
+    return kind == BND_HVT || kind == BND_SPT;
 }
 
-/* Whether some monitor boots this form here. 1: yes, *ret_monitor; 0: not on this host, `reason`; negative:
- * never, with a text. */
-static int judge(const struct hv_monitor **ret_monitor, const struct bnd_image *image,
-                 const struct hv_host *host, char reason[HV_REASON], struct rk_err *err)
+/* The best kind of the image that this monitor boots: true, *ret_kind. */
+static bool find_kind(enum bnd_kind *ret_kind, const struct hv_monitor *m, const struct bnd_image *image)
 {
-    const char *target = rk_solo5_target_name(image->solo5.target);
-    const struct hv_monitor *m = for_target(image->solo5.target);
-    if (!m)
+    for (size_t i = 0; i < RK_COUNT(preference); i++) {
+        enum bnd_kind kind = preference[i];
+        const struct bnd_family *family = image->family;
+        if (!(m->kinds & image->boot.kinds & BND_KIND_BIT(kind)))
+            continue;
+        if (is_tender_kind(kind) || (family->machine && family->machine(kind))) {
+            *ret_kind = kind;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* An image that no monitor of ours boots, on any host. */
+static int refuse_kind(const struct bnd_image *image, struct rk_err *err)
+{
+    char kinds[128] = "";
+    if (image->solo5.target)
         return rk_fail(
             err, -ENOTSUP,
             "image '%s' is built for the Solo5 target %s, which has no monitor here: build it for hvt or spt",
-            image->path, target);
-    int r = rk_solo5_check(&image->solo5, m->target, err);
-    if (r < 0)
-        return rk_wrap(err, "image '%s'", image->path);
-    if (m->probe(host, reason) < 0)
+            image->path, rk_solo5_target_name(image->solo5.target));
+    for (int k = 0; k < BND_KIND_COUNT; k++)
+        if (image->boot.kinds & BND_KIND_BIT(k))
+            snprintf(kinds + strlen(kinds), sizeof kinds - strlen(kinds), "%s%s", *kinds ? ", " : "",
+                     bnd_kind_name((enum bnd_kind)k));
+    return rk_fail(err, -ENOTSUP, "image '%s' is a %s unikernel (%s), which no monitor here boots",
+                   image->path, image->family->name, *kinds ? kinds : "no boot protocol");
+}
+
+/* Whether some monitor boots this form here. 1: yes, the best one; 0: not on this host, `reason`; negative:
+ * never, with a text. */
+static int judge(struct hv_choice *ret_choice, const struct bnd_image *image, const struct hv_host *host,
+                 char reason[HV_REASON], struct rk_err *err)
+{
+    struct hv_choice best = {.monitor = NULL};
+    bool possible = false;
+    for (const struct hv_monitor *const *m = hv_monitors; *m; m++) {
+        enum bnd_kind kind;
+        if (!find_kind(&kind, *m, image))
+            continue;
+        int r = is_tender_kind(kind) ? rk_solo5_check(&image->solo5, (*m)->target, err) : 0;
+        if (r < 0)
+            return rk_wrap(err, "image '%s'", image->path);
+        possible = true;
+        if ((!best.monitor || (*m)->score > best.monitor->score) && (*m)->probe(host, reason) == 0)
+            best = (struct hv_choice){.monitor = *m, .kind = kind};
+    }
+    if (!possible)
+        return refuse_kind(image, err);
+    if (!best.monitor)
         return 0;
-    *ret_monitor = m;
+    *ret_choice = best;
     return 1;
 }
 
 /* Name what would help: "/web.hvt" and "/web" both have the variant "/web.spt". */
-static int refuse_without_kvm(const char *path, const char *reason, struct rk_err *err)
+static int refuse_here(const struct bnd_image *image, const char *reason, struct rk_err *err)
 {
+    const char *path = image->path;
+    if (!(image->boot.kinds & BND_KIND_BIT(BND_HVT)))
+        return rk_fail(err, -ENOTSUP,
+                       "image '%s' is a %s unikernel that needs QEMU, which can't be used here: %s", path,
+                       image->family->name, reason);
     size_t len = strlen(path);
     if (len > 4 && strcmp(path + len - 4, ".hvt") == 0)
         len -= 4;
@@ -124,33 +169,41 @@ static int refuse_without_kvm(const char *path, const char *reason, struct rk_er
         path, reason, (int)len, path);
 }
 
-int hv_monitor_choose(const struct hv_monitor **ret_monitor, size_t *ret_index,
-                      const struct bnd_images *images, const struct hv_host *host, struct rk_err *err)
+int hv_monitor_choose(struct hv_choice *ret_choice, const struct bnd_images *images,
+                      const struct hv_host *host, struct rk_err *err)
 {
-    const struct hv_monitor *best = NULL;
+    struct hv_choice best = {.monitor = NULL};
     char reason[HV_REASON] = "";
     int failed = 0;
     for (size_t i = 0; i < images->n; i++) {
-        const struct hv_monitor *m = NULL;
-        int r = judge(&m, &images->v[i], host, reason, err);
+        struct hv_choice c = {.monitor = NULL};
+        int r = judge(&c, &images->v[i], host, reason, err);
         if (r < 0)
             failed = r;
-        if (r > 0 && (!best || m->score > best->score)) {
-            best = m;
-            *ret_index = i;
-        }
+        c.form = i;
+        if (r > 0 && (!best.monitor || c.monitor->score > best.monitor->score))
+            best = c;
     }
-    if (best) {
-        *ret_monitor = best;
+    if (best.monitor) {
+        *ret_choice = best;
         return 0;
     }
     if (failed < 0)
         return failed;
-    return refuse_without_kvm(images->v[0].path, reason, err);
+    return refuse_here(&images->v[0], reason, err);
 }
 
-int hv_memory_size(uint64_t *ret_memory, const struct hv_monitor *monitor, const struct rk_solo5_image *image,
-                   int64_t limit, uint64_t fallback, int64_t headroom, struct rk_err *err)
+uint64_t hv_image_memory(const struct bnd_image *image)
+{
+    uint64_t end = 0;
+    for (size_t i = 0; i < image->solo5.segment_count; i++)
+        if (image->solo5.segments[i].vaddr + image->solo5.segments[i].memsz > end)
+            end = image->solo5.segments[i].vaddr + image->solo5.segments[i].memsz;
+    return end;
+}
+
+int hv_memory_size(uint64_t *ret_memory, const struct hv_monitor *monitor, uint64_t least, int64_t limit,
+                   uint64_t fallback, int64_t headroom, struct rk_err *err)
 {
     uint64_t memory = fallback, taken = 0;
     if (limit > 0) {
@@ -161,11 +214,7 @@ int hv_memory_size(uint64_t *ret_memory, const struct hv_monitor *monitor, const
     if (memory > monitor->memory_max)
         memory = monitor->memory_max;
     memory -= memory % monitor->memory_unit;
-    uint64_t end = 0;
-    for (size_t i = 0; i < image->segment_count; i++)
-        if (image->segments[i].vaddr + image->segments[i].memsz > end)
-            end = image->segments[i].vaddr + image->segments[i].memsz;
-    if (memory >= end && memory > 0) {
+    if (memory >= least && memory > 0) {
         *ret_memory = memory;
         return 0;
     }
@@ -173,8 +222,8 @@ int hv_memory_size(uint64_t *ret_memory, const struct hv_monitor *monitor, const
         return rk_fail(err, -EINVAL,
                        "memory limit of %" PRId64 " KiB leaves the guest %" PRIu64 " KiB (%" PRIu64
                        " KiB are head-room), but the image alone takes %" PRIu64 " KiB: raise the limit",
-                       limit / 1024, memory / 1024, taken / 1024, (end + 1023) / 1024);
+                       limit / 1024, memory / 1024, taken / 1024, (least + 1023) / 1024);
     return rk_fail(err, -EINVAL,
                    "guest memory of %" PRIu64 " MiB is too small for the image, which takes %" PRIu64 " KiB",
-                   memory / MIB, (end + 1023) / 1024);
+                   memory / MIB, (least + 1023) / 1024);
 }

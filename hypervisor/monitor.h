@@ -14,6 +14,8 @@ struct rk_err;
 /* What the choice of a monitor may look at. */
 struct hv_host {
     const char *monitor_dir; /* where the monitors' binaries are */
+    const char *qemu;        /* QEMU's binary */
+    const char *accel;       /* what QEMU may use: "auto", "kvm", "tcg" */
     int state_root; /* descriptor of the state root, where the KVM probe keeps its answer; -1: keep none */
 };
 
@@ -31,10 +33,15 @@ struct hv_net {
 struct hv_disk {
     const char *device;
     int fd; /* number that it has in the monitor */
+    bool readonly;
 };
 
 /* One start of a guest, every descriptor by the number that it has in the monitor. */
 struct hv_launch {
+    const char *qemu; /* path of QEMU in the monitor's root */
+    const struct bnd_family *family;
+    enum bnd_kind kind; /* how the image is booted */
+    bool kvm;           /* by a monitor that can do without */
     int image_fd;
     int kvm_fd;      /* -1 when the monitor needs none */
     int figures_fd;  /* -1 when it does not count */
@@ -53,6 +60,7 @@ struct hv_monitor {
     enum rk_solo5_target target; /* of the Solo5 images that it boots; 0: it boots none */
     int score;                   /* among monitors that could boot forms of one image, the highest wins */
     bool needs_kvm;              /* gets an open /dev/kvm */
+    bool by_name;                /* its root holds the image and what `files` names: it opens them itself */
     bool counts;                 /* gets a file to count in (lib/figures.h) */
     uint64_t headroom;       /* bytes that the monitor and the kernel take beside the guest's memory … */
     unsigned headroom_shift; /* … plus guest memory >> this (page tables) */
@@ -62,6 +70,18 @@ struct hv_monitor {
     int (*probe)(const struct hv_host *host, char reason[HV_REASON]);
     /* Append the monitor's command line, argv[0] included. -ENOMEM. */
     int (*prepare)(const struct hv_launch *launch, struct rk_argv *ret_argv);
+    /* Append the host's files that its root has to hold: each as a pair, the path on the host and the one in
+     * the root. NULL for one that opens nothing by name. */
+    int (*files)(const struct hv_host *host, struct rk_argv *ret_files, struct rk_err *err);
+};
+
+#define HV_IMAGE_PATH "/image" /* where a monitor that opens it by name finds the image in its root */
+
+/* How a guest is to be booted. */
+struct hv_choice {
+    const struct hv_monitor *monitor;
+    size_t form;        /* index of the image */
+    enum bnd_kind kind; /* the best of the image's that the monitor boots */
 };
 
 /* In the order of `features`. Ends with NULL. */
@@ -70,16 +90,25 @@ extern const struct hv_monitor *const hv_monitors[];
 /* The monitor of that name, or NULL. */
 const struct hv_monitor *hv_monitor_find(const char *name);
 
-/* Choose the best monitor for the forms of an image: *ret_monitor, and *ret_index is the form. Errors name
- * the image, its target, why no monitor can be used and what would help. */
-int hv_monitor_choose(const struct hv_monitor **ret_monitor, size_t *ret_index,
-                      const struct bnd_images *images, const struct hv_host *host, struct rk_err *err);
+/* Choose the best monitor for the forms of an image. Errors name the image, its kinds or its target, why no
+ * monitor can be used and what would help. */
+int hv_monitor_choose(struct hv_choice *ret_choice, const struct bnd_images *images,
+                      const struct hv_host *host, struct rk_err *err);
+
+/* Guest memory that the image needs at the least to be loaded, in bytes. */
+uint64_t hv_image_memory(const struct bnd_image *image);
 
 /* Guest memory in bytes: the limit (bytes; 0 or less: none) less head-room, else `fallback`; rounded down to
- * what the monitor takes, and large enough for the image. `headroom` replaces the monitor's own figure unless
+ * what the monitor takes, and not less than `least`. `headroom` replaces the monitor's own figure unless
  * negative. */
-int hv_memory_size(uint64_t *ret_memory, const struct hv_monitor *monitor, const struct rk_solo5_image *image,
-                   int64_t limit, uint64_t fallback, int64_t headroom, struct rk_err *err);
+int hv_memory_size(uint64_t *ret_memory, const struct hv_monitor *monitor, uint64_t least, int64_t limit,
+                   uint64_t fallback, int64_t headroom, struct rk_err *err);
+
+/* What a QEMU guest will run on: 1: KVM, 0: emulation, or -ENOTSUP when the settings want KVM and it can't be
+ * used. `reason` says why not KVM. */
+int hv_qemu_accel(const struct hv_host *host, char reason[HV_REASON], struct rk_err *err);
+
+extern const struct hv_monitor hv_monitor_qemu;
 
 /* Is KVM usable: does a guest that executes SSE run? Asked of `probe_binary` (runuk-hvt --probe) once per
  * boot, and remembered in the state root. 0, or negative with `reason`. */

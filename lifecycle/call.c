@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "config/flags.h"
+#include "hypervisor/monitor.h"
 #include "lib/cleanup.h"
 #include "lib/err.h"
 #include "lifecycle/call.h"
@@ -94,4 +95,12 @@ int ctr_call_parse(struct ctr_call *call, const struct cfg_flag *flags, const ch
     for (int i = 0; i < max; i++)
         positional[i] = i < count ? argv[index + i] : NULL;
     return 0;
+}
+
+struct hv_host ctr_call_host(const struct ctr_call *call)
+{
+    return (struct hv_host){.monitor_dir = call->settings.monitor_dir,
+                            .qemu = "/usr/bin/qemu-system-x86_64",
+                            .accel = "auto",
+                            .state_root = call->store.fd};
 }

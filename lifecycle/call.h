@@ -6,6 +6,7 @@
 #include "config/settings.h"
 #include "lifecycle/store.h"
 
+struct hv_host;
 struct rk_err;
 
 struct ctr_call {
@@ -39,6 +40,9 @@ int ctr_call_parse(struct ctr_call *call, const struct cfg_flag *flags, const ch
 /* The first positional argument of a verb of runc's, whose flags take values or not as runc has it; NULL when
  * there is none. */
 const char *ctr_first_positional(const struct ctr_call *call);
+
+/* What the choice of a monitor may look at, by the settings. */
+struct hv_host ctr_call_host(const struct ctr_call *call);
 
 /* Hand the whole call over to runc: returns only when that fails. */
 int ctr_delegate(const struct ctr_call *call, struct rk_err *err);

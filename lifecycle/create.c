@@ -156,7 +156,12 @@ static int spawn(struct work *w, struct rk_err *err)
                             .monitor = plan->monitor_fd,
                             .root = plan->files.root_fd,
                             .slave = w->slave,
-                            .slot_count = plan->slot_count};
+                            .slot_count = plan->slot_count,
+                            .files = &plan->root_files,
+                            .trees = plan->trees,
+                            .tree_count = plan->tree_count,
+                            .groups = plan->groups,
+                            .group_count = plan->group_count};
     memcpy(init.slots, plan->slots, plan->slot_count * sizeof init.slots[0]);
     pid_t pid = box_clone(&plan->ns, w->cgroup_fd, &w->pidfd, err);
     if (pid < 0 &&

@@ -16,10 +16,19 @@
 #include "lifecycle/call.h"
 #include "lifecycle/unit.h"
 
+static json_t *kinds(const struct hv_monitor *monitor)
+{
+    json_t *all = json_array();
+    for (int k = 0; k < BND_KIND_COUNT; k++)
+        if (monitor->kinds & BND_KIND_BIT(k))
+            json_array_append_new(all, json_string(bnd_kind_name((enum bnd_kind)k)));
+    return all;
+}
+
 /* Every monitor: is it installed, and can it be used here? */
 static json_t *monitors(const struct ctr_call *call)
 {
-    const struct hv_host host = {.monitor_dir = call->settings.monitor_dir, .state_root = call->store.fd};
+    const struct hv_host host = ctr_call_host(call);
     json_t *all = json_object();
     for (const struct hv_monitor *const *m = hv_monitors; *m; m++) {
         char reason[HV_REASON] = "";
@@ -28,8 +37,8 @@ static json_t *monitors(const struct ctr_call *call)
             continue;
         bool found = access(path, X_OK) == 0;
         bool usable = found && (*m)->probe(&host, reason) == 0;
-        json_t *o = json_pack("{s:s,s:b,s:b,s:[s]}", "path", path, "found", found, "usable", usable, "kinds",
-                              rk_solo5_target_name((*m)->target));
+        json_t *o = json_pack("{s:s,s:b,s:b,s:o}", "path", path, "found", found, "usable", usable, "kinds",
+                              kinds(*m));
         if (found && !usable)
             json_object_set_new(o, "reason", json_string(reason));
         json_object_set_new(all, (*m)->name, o);

@@ -25,12 +25,17 @@
 #include "sandbox/process.h"
 #include "sandbox/userns.h"
 
+/* Descriptors that a monitor may have beside those that it is given; and one that opens files itself. */
+#define FILES         16
+#define FILES_BY_NAME 256
+
 /* What is left of struct ctr_init once this process has its descriptors to itself. */
 struct init {
     const struct ctr_init *args;
     int sync, gate, monitor, root, label;
     int slots[CTR_SLOTS_MAX];
     int preserved[CTR_PRESERVED_MAX];
+    int trees[CTR_TREES_MAX];
     bool groups_fixed;
 };
 
@@ -56,11 +61,13 @@ static void send_letter(int sock, enum ctr_message letter)
 static int keep_descriptors(struct init *init, struct rk_err *err)
 {
     const struct ctr_init *a = init->args;
-    int fds[CTR_SLOTS_MAX + CTR_PRESERVED_MAX + 4] = {a->sync, a->gate, a->monitor, a->root};
-    size_t n = 4 + a->slot_count + a->preserved;
+    int fds[CTR_SLOTS_MAX + CTR_PRESERVED_MAX + CTR_TREES_MAX + 4] = {a->sync, a->gate, a->monitor, a->root};
+    size_t trees = 4 + a->slot_count + a->preserved, n = trees + a->tree_count;
     memcpy(fds + 4, a->slots, a->slot_count * sizeof fds[0]);
     for (size_t i = 0; i < a->preserved; i++)
         fds[4 + a->slot_count + i] = STDERR_FILENO + 1 + (int)i;
+    for (size_t i = 0; i < a->tree_count; i++)
+        fds[trees + i] = a->trees[i].tree;
     int r = box_fds_arrange(fds, n, CTR_SLOT_FIRST, err);
     if (r < 0)
         return r;
@@ -74,6 +81,8 @@ static int keep_descriptors(struct init *init, struct rk_err *err)
         init->slots[i] = CTR_SLOT_FIRST + 4 + (int)i;
     for (size_t i = 0; i < a->preserved; i++)
         init->preserved[i] = CTR_SLOT_FIRST + 4 + (int)(a->slot_count + i);
+    for (size_t i = 0; i < a->tree_count; i++)
+        init->trees[i] = CTR_SLOT_FIRST + (int)(trees + i);
     for (size_t i = 0; i < n; i++)
         fcntl(CTR_SLOT_FIRST + (int)i, F_SETFD, FD_CLOEXEC); /* hooks get none of them */
     return 0;
@@ -207,6 +216,24 @@ static void before_gate(struct init *init)
         rk_close(&init->root);
 }
 
+/* The monitor's root: what it opens by name, and else nothing. */
+static int make_root(struct init *init, struct rk_err *err)
+{
+    const struct ctr_init *a = init->args;
+    size_t hosts = a->files->n / 2, count = 0;
+    rk_autofree struct box_file *files = calloc(hosts + a->tree_count + 1, sizeof *files);
+    if (!files)
+        return rk_fail(err, -ENOMEM, "out of memory");
+    for (size_t i = 0; i < hosts; i++)
+        files[count++] = (struct box_file){.source = a->files->v[2 * i], .target = a->files->v[2 * i + 1]};
+    for (size_t i = 0; i < a->tree_count; i++)
+        files[count++] = (struct box_file){.tree = init->trees[i], .target = a->trees[i].target};
+    int r = box_root_make(files, count, err);
+    for (size_t i = 0; i < a->tree_count; i++)
+        rk_close(&init->trees[i]);
+    return r;
+}
+
 /* What nobody waits for: it is done while create ends and start begins. A failure is told to start. */
 static int behind_gate(struct init *init, struct rk_err *err)
 {
@@ -215,7 +242,7 @@ static int behind_gate(struct init *init, struct rk_err *err)
         r = raise_loopback(err);
     if (r == 0)
         r = box_label_open(&init->label, init->args->spec, err);
-    return r < 0 ? r : box_root_empty(err);
+    return r < 0 ? r : make_root(init, err);
 }
 
 /* What the specification says of the process, and then what we say: the last steps before exec. */
@@ -223,10 +250,14 @@ static int confine(const struct init *init, unsigned files, struct rk_err *err)
 {
     const struct ctr_init *a = init->args;
     struct box_identity who = {.uid = a->uid, .gid = a->gid, .groups_fixed = init->groups_fixed};
-    if (a->spec->uid != 0) { /* root's groups go with root */
-        who.groups = a->spec->groups;
-        who.group_count = a->spec->group_count;
-    }
+    rk_autofree gid_t *groups = calloc(a->spec->group_count + a->group_count + 1, sizeof *groups);
+    if (!groups)
+        return rk_fail(err, -ENOMEM, "out of memory");
+    for (size_t i = 0; a->spec->uid != 0 && i < a->spec->group_count; i++) /* root's groups go with root */
+        groups[who.group_count++] = a->spec->groups[i];
+    for (size_t i = 0; i < a->group_count; i++)
+        groups[who.group_count++] = a->groups[i];
+    who.groups = groups;
     int r = box_rlimits_set(a->spec, err);
     return r < 0 ? r : box_drop_privileges(&who, files, err);
 }
@@ -258,7 +289,8 @@ static void become_monitor(struct init *init, int conn, char *args, size_t len, 
         return;
     }
     if (box_label_set(init->label, init->args->spec, err) < 0 ||
-        box_fds_arrange(fds, count, CTR_SLOT_FIRST, err) < 0 || confine(init, (unsigned)count + 16, err) < 0)
+        box_fds_arrange(fds, count, CTR_SLOT_FIRST, err) < 0 ||
+        confine(init, (unsigned)count + (init->args->files->n ? FILES_BY_NAME : FILES), err) < 0)
         give_up(talk, err);
     /* A signal that comes before the monitor has its handlers would be lost: process 1 ignores what it does
      * not handle. The monitor unblocks them. */

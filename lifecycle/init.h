@@ -5,12 +5,14 @@
 #include "bundle/spec.h"
 #include "sandbox/cgroup.h"
 #include "sandbox/namespaces.h"
+#include "sandbox/root.h"
 #include "sandbox/userns.h"
 
 #define CTR_SLOT_FIRST                                                                                       \
     3 /* the monitor's descriptors start here: image, then /dev/kvm where needed, disks, figures where it    \
          counts, taps */
 #define CTR_SLOTS_MAX     120
+#define CTR_TREES_MAX     8  /* detached mounts for the monitor's root */
 #define CTR_PRESERVED_MAX 32 /* descriptors of the caller that are kept open */
 
 /* Messages between create or start (left) and the first process (right); a message is its letter, then the
@@ -46,6 +48,13 @@ struct ctr_init {
     int slave;        /* terminal; -1: none */
     int slots[CTR_SLOTS_MAX];
     size_t slot_count;
+    /* What the monitor opens by name: the host's files as pairs, path on the host and path in the root, and
+     * detached mounts. Nothing of it: the root is empty. */
+    const struct rk_argv *files;
+    const struct box_file *trees;
+    size_t tree_count;
+    const gid_t *groups; /* that the monitor needs beside the container's */
+    size_t group_count;
 };
 
 /* Never returns: ends as the monitor, or with status 1 after a CTR_MSG_ERROR, or when create goes away before

@@ -138,6 +138,25 @@ static size_t net_device_count(const struct ctr_record *record)
     return n;
 }
 
+/* A guest without a manifest has a device for each link, called as the link is. */
+static int add_devices(struct ctr_record *record, const struct net_survey *survey, struct rk_err *err)
+{
+    size_t count = record->device_count + survey->link_count;
+    struct ctr_device *devices =
+        record->any_net ? reallocarray(record->devices, count + 1, sizeof *devices) : NULL;
+    if (!record->any_net)
+        return 0;
+    if (!devices)
+        return rk_fail(err, -ENOMEM, "out of memory");
+    record->devices = devices;
+    for (size_t i = 0; i < survey->link_count; i++) {
+        struct ctr_device *d = &devices[record->device_count++];
+        d->type = RK_SOLO5_NET;
+        snprintf(d->name, sizeof d->name, "%s", survey->links[i].name);
+    }
+    return 0;
+}
+
 /* Wire device after device; record->wires tells how far that went. */
 static int wire_all(struct ctr_network *network, struct ctr_record *record, struct net_session *session,
                     const struct net_link **links, struct rk_err *err)
@@ -192,6 +211,10 @@ static int make_inside(struct ctr_network *network, struct ctr_record *record, s
     int r = net_survey_take(&survey, session, err);
     if (r < 0)
         return r;
+    if ((r = add_devices(record, &survey, err)) < 0) {
+        net_survey_fini(&survey);
+        return r;
+    }
     size_t devices = net_device_count(record);
     rk_autofree const struct net_link **links = calloc(devices + 1, sizeof *links);
     rk_autofree bool *taken = calloc(survey.link_count + 1, sizeof *taken);
@@ -219,7 +242,7 @@ static int make_inside(struct ctr_network *network, struct ctr_record *record, s
 
 bool ctr_network_needed(const struct ctr_record *record, bool describe)
 {
-    return describe || net_device_count(record) > 0;
+    return describe || record->any_net || net_device_count(record) > 0;
 }
 
 int ctr_network_make(struct ctr_network *ret_network, struct ctr_record *record, bool describe,
@@ -240,7 +263,7 @@ int ctr_network_make(struct ctr_network *ret_network, struct ctr_record *record,
      */
     if (!rk_process_alive(&record->process))
         r = rk_fail(err, -ESRCH, "the container's process has ended");
-    else if (devices > 0 && rk_same_file(visit.own, visit.there))
+    else if ((devices > 0 || record->any_net) && rk_same_file(visit.own, visit.there))
         r = rk_fail(err, -EINVAL,
                     "the container is on the host's own network, but its image has a network device and "
                     "needs an address "

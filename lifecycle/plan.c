@@ -8,12 +8,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "config/annotations.h"
 #include "lib/cleanup.h"
 #include "lib/err.h"
+#include "lib/log.h"
 #include "sandbox/process.h"
 
 static int out_of_memory(struct rk_err *err)
@@ -82,18 +85,23 @@ static int record_from_spec(struct ctr_record *r, struct bnd_spec *spec, const c
     return 0;
 }
 
-static int record_from_image(struct ctr_record *r, struct bnd_image *image, const struct rk_argv *args,
+static int record_from_image(struct ctr_record *r, struct bnd_image *image, struct bnd_spec *spec,
                              size_t first, struct rk_err *err)
 {
     const struct rk_solo5_mft *mft = &image->solo5.mft;
+    const struct rk_argv *args = &spec->args;
     bool failed = false;
+    r->any_net = image->solo5.target == 0;
+    r->cwd = copy(spec->cwd, &failed);
     r->image = copy(image->path, &failed);
     r->family = copy(image->family->name, &failed);
     r->keys = image->keys;
     image->keys = (struct rk_argv){0};
     for (size_t i = first; i < args->n && !failed; i++)
         failed = rk_argv_add(&r->args, args->v[i]) < 0;
-    r->devices = calloc(mft->entries, sizeof *r->devices);
+    for (size_t i = 0; i < spec->env.n && !failed; i++)
+        failed = rk_argv_add(&r->env, spec->env.v[i]) < 0;
+    r->devices = calloc(mft->entries + 1, sizeof *r->devices);
     if (failed || !r->devices)
         return out_of_memory(err);
     for (uint32_t i = 1; i < mft->entries; i++) {
@@ -163,10 +171,63 @@ static int open_monitor(struct ctr_plan *plan, const char *dir, struct rk_err *e
     return 0;
 }
 
+/* What a monitor that opens files by name finds in its root. The image is the very file that was judged. */
+static int plan_root(struct ctr_plan *plan, const struct bnd_image *image, const struct hv_host *host,
+                     struct rk_err *err)
+{
+    struct stat st;
+    int r = plan->monitor->files(host, &plan->root_files, err);
+    if (r < 0)
+        return r;
+    if (fstat(image->fd, &st) < 0)
+        return rk_fail_errno(err, "image '%s'", image->path);
+    if (!(st.st_mode & S_IROTH))
+        return rk_fail(err, -EACCES,
+                       "image '%s' can be read by its owner only, and QEMU runs as another user: chmod a+r "
+                       "it in the image",
+                       image->path);
+    int tree = box_tree_detach(image->fd, err);
+    if (tree < 0)
+        return rk_wrap(err, "image '%s'", image->path);
+    plan->trees[plan->tree_count++] = (struct box_file){.tree = tree, .target = HV_IMAGE_PATH};
+    return 0;
+}
+
+/* QEMU on KVM or not, as the host and the settings have it. */
+static int plan_accel(struct ctr_plan *plan, const struct hv_host *host, struct rk_err *err)
+{
+    char reason[HV_REASON];
+    struct stat st;
+    int kvm = hv_qemu_accel(host, reason, err);
+    if (kvm < 0)
+        return kvm;
+    plan->record->qemu = strdup(host->qemu);
+    plan->record->kvm = kvm > 0;
+    if (!plan->record->qemu)
+        return out_of_memory(err);
+    if (!kvm) {
+        rk_warn("the guest is emulated, which is slow: %s", reason);
+        return 0;
+    }
+    if (stat("/dev/kvm", &st) < 0 || rk_argv_add(&plan->root_files, "/dev/kvm") < 0 ||
+        rk_argv_add(&plan->root_files, "/dev/kvm") < 0)
+        return rk_fail_errno(err, "'/dev/kvm'");
+    if (plan->ids.inherited)
+        plan->groups[plan->group_count++] = st.st_gid;
+    const struct bnd_device_rule rule = {.allow = true,
+                                         .type = 'c',
+                                         .major = major(st.st_rdev),
+                                         .minor = minor(st.st_rdev),
+                                         .read = true,
+                                         .write = true};
+    return bnd_resources_allow(&plan->spec->resources, &rule, err);
+}
+
 /* Fill the slots, in the order that start counts on. */
 static int open_slots(struct ctr_plan *plan, struct bnd_image *image, struct rk_err *err)
 {
-    plan->slots[plan->slot_count++] = rk_take_fd(&image->fd);
+    if (!plan->monitor->by_name)
+        plan->slots[plan->slot_count++] = rk_take_fd(&image->fd);
     if (plan->monitor->needs_kvm) {
         int kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
         if (kvm < 0)
@@ -190,9 +251,9 @@ static int plan_unikernel(struct ctr_plan *plan, struct ctr_call *call, const ch
                           struct bnd_images *images, struct rk_err *err)
 {
     const struct cfg_settings *s = &call->settings;
-    const struct hv_host host = {.monitor_dir = s->monitor_dir, .state_root = call->store.fd};
+    const struct hv_host host = ctr_call_host(call);
     struct bnd_spec *spec = plan->spec;
-    size_t form = 0;
+    struct hv_choice choice;
     int r;
     if (spec->flaw.code < 0) {
         *err = spec->flaw;
@@ -202,24 +263,30 @@ static int plan_unikernel(struct ctr_plan *plan, struct ctr_call *call, const ch
         (r = box_ids_read(&plan->ids, spec, plan->ns.user_fd, err)) < 0 ||
         (r = box_sysctls_check(spec, err)) < 0 || (r = box_label_check(spec, err)) < 0)
         return r;
-    r = hv_monitor_choose(&plan->monitor, &form, images, &host, err);
+    r = hv_monitor_choose(&choice, images, &host, err);
     if (r < 0)
         return r;
+    plan->monitor = choice.monitor;
     plan->record = calloc(1, sizeof *plan->record);
     if (!plan->record)
         return out_of_memory(err);
     plan->record->monitor = strdup(plan->monitor->name);
-    struct bnd_image *image = &images->v[form];
+    plan->record->kind = choice.kind;
+    struct bnd_image *image = &images->v[choice.form];
     int64_t headroom = s->memory_headroom_kib < 0 ? -1 : s->memory_headroom_kib * 1024;
     if ((r = record_from_spec(plan->record, spec, id, err)) < 0 ||
-        (r = record_from_image(plan->record, image, &spec->args,
-                               images->arg_index + (images->entry_is_arg ? 0 : 1), err)) < 0 ||
+        (r = record_from_image(plan->record, image, spec, images->arg_index + !images->entry_is_arg, err)) <
+            0 ||
         (r = choose_network_mode(plan->record, spec, s, err)) < 0 ||
         (r = choose_identity(plan, s, err)) < 0 ||
-        (r = hv_memory_size(&plan->record->memory, plan->monitor, &image->solo5, spec->resources.memory_limit,
-                            (uint64_t)s->memory_mib << 20, headroom, err)) < 0 ||
+        (r = hv_memory_size(&plan->record->memory, plan->monitor, hv_image_memory(image),
+                            spec->resources.memory_limit, (uint64_t)s->memory_mib << 20, headroom, err)) <
+            0 ||
         (r = box_rlimits_check(spec, plan->record->memory, err)) < 0 ||
         (r = open_monitor(plan, s->monitor_dir, err)) < 0)
+        return r;
+    if (plan->monitor->by_name &&
+        ((r = plan_root(plan, image, &host, err)) < 0 || (r = plan_accel(plan, &host, err)) < 0))
         return r;
     return open_slots(plan, image, err);
 }
@@ -250,6 +317,9 @@ void ctr_plan_fini(struct ctr_plan *plan)
 {
     for (size_t i = 0; i < plan->slot_count; i++)
         rk_close(&plan->slots[i]);
+    for (size_t i = 0; i < plan->tree_count; i++)
+        rk_close(&plan->trees[i].tree);
+    rk_argv_fini(&plan->root_files);
     rk_close(&plan->monitor_fd);
     bnd_files_close(&plan->files);
     ctr_record_free(plan->record);

@@ -14,6 +14,12 @@ struct ctr_plan {
     struct bnd_files files;
     struct ctr_record *record;
     const struct hv_monitor *monitor;
+    /* For a monitor that opens files by name: the host's (pairs, see hv_monitor.files), and the image. */
+    struct rk_argv root_files;
+    struct box_file trees[CTR_TREES_MAX];
+    size_t tree_count;
+    gid_t groups[1]; /* who may open /dev/kvm */
+    size_t group_count;
     struct box_namespaces ns;
     struct box_ids ids;
     uid_t uid; /* of the monitor, inside its user namespace */

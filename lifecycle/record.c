@@ -35,13 +35,15 @@ void ctr_record_free(struct ctr_record *r)
 {
     if (!r)
         return;
-    char *strings[] = {r->id,      r->oci_version, r->bundle,   r->rootfs,      r->created, r->image,
-                       r->monitor, r->family,      r->hostname, r->resolv_conf, r->netns,   r->network_mode};
+    char *strings[] = {r->id,    r->oci_version,  r->bundle, r->rootfs,   r->created,
+                       r->image, r->monitor,      r->family, r->hostname, r->resolv_conf,
+                       r->netns, r->network_mode, r->qemu,   r->cwd};
     for (size_t i = 0; i < RK_COUNT(strings); i++)
         free(strings[i]);
     json_decref(r->annotations);
     rk_argv_fini(&r->keys);
     rk_argv_fini(&r->args);
+    rk_argv_fini(&r->env);
     free(r->devices);
     ctr_record_wires_fini(r);
     box_cgroup_fini(&r->cgroup);
@@ -94,6 +96,12 @@ json_t *ctr_record_to_json(const struct ctr_record *r)
     bad |= put(j, "family", r->family);
     bad |= json_object_set_new(j, "keys", rk_json_from_argv(&r->keys));
     bad |= json_object_set_new(j, "args", rk_json_from_argv(&r->args));
+    bad |= json_object_set_new(j, "env", rk_json_from_argv(&r->env));
+    bad |= put(j, "cwd", r->cwd);
+    bad |= json_object_set_new(j, "kind", json_integer(r->kind));
+    bad |= put(j, "qemu", r->qemu);
+    bad |= json_object_set_new(j, "kvm", json_boolean(r->kvm));
+    bad |= json_object_set_new(j, "anyNet", json_boolean(r->any_net));
     bad |= json_object_set_new(j, "memory", json_integer((json_int_t)r->memory));
     bad |= json_object_set_new(j, "devices", devices_to_json(r));
     bad |= json_object_set_new(j, "uid", json_integer(r->uid));
@@ -176,6 +184,8 @@ static int strings_from_json(struct ctr_record *r, json_t *j, struct rk_err *err
         {"hostname", &r->hostname, false},
         {"resolvConf", &r->resolv_conf, false},
         {"netns", &r->netns, false},
+        {"qemu", &r->qemu, false},
+        {"cwd", &r->cwd, false},
     };
     for (size_t i = 0; i < RK_COUNT(strings); i++) {
         int code = rk_json_strdup(j, "", strings[i].key, strings[i].value, err);
@@ -189,18 +199,20 @@ static int strings_from_json(struct ctr_record *r, json_t *j, struct rk_err *err
 
 static int numbers_from_json(struct ctr_record *r, json_t *j, struct rk_err *err)
 {
-    int64_t owner = 0, pid = 0, start = 0, memory = 0, uid = 0, tap_owner = 0;
+    int64_t owner = 0, pid = 0, start = 0, memory = 0, uid = 0, tap_owner = 0, kind = 0;
     int code;
     if ((code = rk_json_int(j, "", "owner", &owner, err)) < 0 ||
         (code = rk_json_int(j, "", "pid", &pid, err)) < 0 ||
         (code = rk_json_int(j, "", "pidStart", &start, err)) < 0 ||
         (code = rk_json_int(j, "", "memory", &memory, err)) < 0 ||
+        (code = rk_json_int(j, "", "kind", &kind, err)) < 0 ||
         (code = rk_json_int(j, "", "uid", &uid, err)) < 0 ||
         (code = rk_json_int(j, "", "tapOwner", &tap_owner, err)) < 0)
         return code;
     r->owner = (uid_t)owner;
     r->process = (struct rk_process){.pid = (pid_t)pid, .start = (uint64_t)start};
     r->memory = (uint64_t)memory;
+    r->kind = (enum bnd_kind)kind;
     r->uid = (uid_t)uid;
     r->tap_owner = (uid_t)tap_owner;
     return 0;
@@ -235,6 +247,9 @@ static int fill_from_json(struct ctr_record *r, json_t *j, struct rk_err *err)
         (code = status_from_json(r, j, err)) < 0 ||
         (code = rk_json_strings(j, "", "keys", &r->keys, err)) < 0 ||
         (code = rk_json_strings(j, "", "args", &r->args, err)) < 0 ||
+        (code = rk_json_strings(j, "", "env", &r->env, err)) < 0 ||
+        (code = rk_json_bool(j, "", "kvm", &r->kvm, err)) < 0 ||
+        (code = rk_json_bool(j, "", "anyNet", &r->any_net, err)) < 0 ||
         (code = devices_from_json(r, j, err)) < 0 || (code = ctr_record_wires_from_json(r, j, err)) < 0 ||
         (code = rk_json_bool(j, "", "cgroupUnified", &r->cgroup.unified, err)) < 0 ||
         (code = rk_json_strings(j, "", "cgroups", &r->cgroup.paths, err)) < 0 ||

@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "bundle/boot.h"
 #include "bundle/spec.h"
 #include "lib/argv.h"
 #include "lib/process.h"
@@ -41,10 +42,15 @@ struct ctr_record {
     enum ctr_status status; /* as last written; see ctr_record_status */
     struct rk_process process;
 
-    char *image;   /* path inside the container */
-    char *monitor; /* a name of hv_monitors */
-    char *family;  /* a name of bnd_families */
-    struct rk_argv keys, args;
+    char *image;        /* path inside the container */
+    char *monitor;      /* a name of hv_monitors */
+    char *family;       /* a name of bnd_families */
+    enum bnd_kind kind; /* how the image is booted */
+    char *qemu;         /* path of QEMU where the monitor uses it; NULL */
+    bool kvm;           /* it uses KVM */
+    struct rk_argv keys, args, env;
+    char *cwd;
+    bool any_net;    /* no manifest: start adds a network device for each link */
     uint64_t memory; /* bytes */
     struct ctr_device *devices;
     size_t device_count;

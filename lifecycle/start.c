@@ -81,7 +81,11 @@ static int guest_args(struct rk_argv *ret_args, const struct ctr_record *record,
         if (strstr(record->args.v[i], "{dns}"))
             ctr_network_dns(record, dns);
     const struct bnd_guest guest = {
+        .kind = record->kind,
+        .program = record->image,
         .args = &record->args,
+        .env = &record->env,
+        .cwd = record->cwd,
         .keys = &record->keys,
         .hostname = record->hostname,
         .dns = dns,
@@ -106,16 +110,20 @@ static int monitor_argv(struct rk_argv *ret_argv, const struct ctr_record *recor
     const struct hv_monitor *monitor = hv_monitor_find(record->monitor);
     struct hv_net nets[RK_SOLO5_MFT_ENTRIES];
     struct hv_disk disks[RK_SOLO5_MFT_ENTRIES];
-    if (!monitor || record->device_count > RK_SOLO5_MFT_ENTRIES)
-        return rk_fail(err, -EINVAL, "unknown monitor '%s'", record->monitor);
-    struct hv_launch launch = {.image_fd = CTR_SLOT_FIRST,
+    struct hv_launch launch = {.qemu = record->qemu,
+                               .family = bnd_family_find(record->family),
+                               .kind = record->kind,
+                               .kvm = record->kvm,
+                               .image_fd = CTR_SLOT_FIRST,
                                .kvm_fd = -1,
                                .figures_fd = -1,
                                .memory = record->memory,
                                .args = args,
                                .nets = nets,
                                .disks = disks};
-    int fd = CTR_SLOT_FIRST + 1;
+    if (!monitor || !launch.family || record->device_count > RK_SOLO5_MFT_ENTRIES)
+        return rk_fail(err, -EINVAL, "unknown monitor '%s' or family '%s'", record->monitor, record->family);
+    int fd = CTR_SLOT_FIRST + !monitor->by_name;
     if (monitor->needs_kvm)
         launch.kvm_fd = fd++;
     for (size_t i = 0; i < record->device_count; i++) {

@@ -1,10 +1,9 @@
-/* An empty root, no identity, no power. */
+/* No identity, no power, no descriptors but the given ones. */
 #include "sandbox/confine.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
-#include <linux/mount.h>
 #include <string.h>
 #include <sys/capability.h>
 #include <sys/prctl.h>
@@ -14,52 +13,6 @@
 
 #include "lib/cleanup.h"
 #include "lib/err.h"
-
-/* <sys/mount.h> and <linux/mount.h> exclude one another before glibc 2.37: the three old names that are
- * needed. */
-int mount(const char *source, const char *target, const char *type, unsigned long flags, const void *data);
-int umount2(const char *target, int flags);
-
-#define PROPAGATION_PRIVATE ((1UL << 18) | (1UL << 14)) /* MS_PRIVATE | MS_REC, mount(2) */
-#define DETACH              2                           /* MNT_DETACH, umount2(2) */
-
-int box_mounts_private(struct rk_err *err)
-{
-    if (mount(NULL, "/", NULL, PROPAGATION_PRIVATE, NULL) < 0)
-        return rk_fail_errno(err, "make mounts private");
-    return 0;
-}
-
-/* An empty, read-only, detached tmpfs: its descriptor. */
-static int empty_mount(struct rk_err *err)
-{
-    rk_autoclose int fs = (int)syscall(SYS_fsopen, "tmpfs", FSOPEN_CLOEXEC);
-    if (fs < 0)
-        return rk_fail_errno(err, "open a tmpfs");
-    if (syscall(SYS_fsconfig, fs, FSCONFIG_SET_STRING, "size", "4096", 0) < 0 ||
-        syscall(SYS_fsconfig, fs, FSCONFIG_SET_STRING, "nr_inodes", "1", 0) < 0 ||
-        syscall(SYS_fsconfig, fs, FSCONFIG_SET_STRING, "mode", "0555", 0) < 0 ||
-        syscall(SYS_fsconfig, fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
-        return rk_fail_errno(err, "configure a tmpfs");
-    int mnt = (int)syscall(SYS_fsmount, fs, FSMOUNT_CLOEXEC,
-                           MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
-    return mnt < 0 ? rk_fail_errno(err, "make a tmpfs") : mnt;
-}
-
-int box_root_empty(struct rk_err *err)
-{
-    rk_autoclose int root = empty_mount(err);
-    if (root < 0)
-        return root;
-    /* The new mount covers "/" itself, so that no directory of the host has to serve as a mount point. */
-    if (syscall(SYS_move_mount, root, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH) < 0)
-        return rk_fail_errno(err, "mount the empty root");
-    if (fchdir(root) < 0 || syscall(SYS_pivot_root, ".", ".") < 0)
-        return rk_fail_errno(err, "enter the empty root");
-    if (umount2(".", DETACH) < 0 || chdir("/") < 0)
-        return rk_fail_errno(err, "leave the old root");
-    return 0;
-}
 
 int box_fds_arrange(const int *fds, size_t count, int first, struct rk_err *err)
 {

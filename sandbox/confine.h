@@ -1,5 +1,5 @@
-/* What the container's first process does to itself before it becomes the monitor: an empty root, no
- * identity, no power. */
+/* What the container's first process does to itself before it becomes the monitor: no identity, no
+ * power, and the descriptors that it is given. */
 #ifndef BOX_CONFINE_H
 #define BOX_CONFINE_H
 
@@ -8,14 +8,6 @@
 #include <sys/types.h>
 
 struct rk_err;
-
-/* Make mount propagation private, so that nothing here is seen outside. Needs a mount namespace of its own.
- */
-int box_mounts_private(struct rk_err *err);
-
-/* Swap the root for a new, empty, read-only tmpfs and drop every other mount. Nothing can be opened by name
- * afterwards; needs box_mounts_private before. Linux 5.2 (fsopen, fsmount, move_mount). */
-int box_root_empty(struct rk_err *err);
 
 /* Move fds[i] to the number first + i, for all of them, without O_CLOEXEC; fds are closed at their old
  * numbers. Everything else from `first` on gets O_CLOEXEC. Standard input, output and error stay. */

@@ -45,16 +45,17 @@ static const struct {
 
 static void test_memory(void)
 {
-    static struct rk_solo5_image image;
+    static struct bnd_image image;
     for (size_t i = 0; i < RK_COUNT(sizes); i++) {
         const struct hv_monitor *m = hv_monitor_find(sizes[i].monitor);
         uint64_t got = 0;
         struct rk_err err = {0};
-        image.segment_count = sizes[i].image ? 2 : 0;
-        image.segments[0] =
+        image.solo5.segment_count = sizes[i].image ? 2 : 0;
+        image.solo5.segments[0] =
             (struct rk_solo5_segment){.vaddr = sizes[i].image / 2, .memsz = sizes[i].image / 2};
-        image.segments[1] = (struct rk_solo5_segment){.vaddr = 0, .memsz = sizes[i].image};
-        int r = hv_memory_size(&got, m, &image, sizes[i].limit, sizes[i].fallback, sizes[i].headroom, &err);
+        image.solo5.segments[1] = (struct rk_solo5_segment){.vaddr = 0, .memsz = sizes[i].image};
+        int r = hv_memory_size(&got, m, hv_image_memory(&image), sizes[i].limit, sizes[i].fallback,
+                               sizes[i].headroom, &err);
         bool good =
             sizes[i].want ? r == 0 && got == sizes[i].want : r == -EINVAL && strstr(err.text, "memory");
         if (!tap_ok(good, "memory: %s, limit %lld, head-room %lld", sizes[i].monitor,
@@ -66,13 +67,11 @@ static void test_memory(void)
 /* Whatever the limit: with the monitor's own head-room a guest never gets all of it. */
 static void test_headroom(void)
 {
-    static struct rk_solo5_image image;
-    image.segment_count = 0;
     for (const struct hv_monitor *const *m = hv_monitors; *m; m++) {
         bool good = true;
-        for (uint64_t limit = 16 * MIB; limit <= 2 * GIB; limit *= 2) {
+        for (uint64_t limit = (*m)->by_name ? 256 * MIB : 16 * MIB; limit <= 2 * GIB; limit *= 2) {
             uint64_t got = 0;
-            good = good && hv_memory_size(&got, *m, &image, (int64_t)limit, 0, -1, NULL) == 0 &&
+            good = good && hv_memory_size(&got, *m, 0, (int64_t)limit, 0, -1, NULL) == 0 &&
                    got + (*m)->headroom + (limit >> (*m)->headroom_shift) <= limit && got >= limit / 2;
         }
         tap_ok(good, "memory: the head-room of %s", (*m)->name);
@@ -139,7 +138,15 @@ static const struct {
 };
 
 /* A host without the monitors' binaries cannot use KVM, whatever its hardware. */
-static const struct hv_host host = {.monitor_dir = "/nonexistent", .state_root = -1};
+static const struct hv_host host = {
+    .monitor_dir = "/nonexistent", .qemu = "/nonexistent/qemu", .accel = "auto", .state_root = -1};
+
+static unsigned kinds_of(uint32_t target)
+{
+    return target == RK_SOLO5_HVT   ? BND_KIND_BIT(BND_HVT)
+           : target == RK_SOLO5_SPT ? BND_KIND_BIT(BND_SPT)
+                                    : 0;
+}
 
 static void test_choose(void)
 {
@@ -149,15 +156,15 @@ static void test_choose(void)
     images.n = 1;
     images.v[0].path = path;
     for (size_t i = 0; i < RK_COUNT(choices); i++) {
-        const struct hv_monitor *m = NULL;
-        size_t form = 99;
+        struct hv_choice c = {.form = 99};
         struct rk_err err = {0};
+        images.v[0].boot.kinds = kinds_of(choices[i].target);
         images.v[0].solo5.target = choices[i].target;
         images.v[0].solo5.abi_version = choices[i].version;
         images.v[0].solo5.machine = choices[i].machine;
-        int r = hv_monitor_choose(&m, &form, &images, &host, &err);
+        int r = hv_monitor_choose(&c, &images, &host, &err);
         bool good = choices[i].error ? r < 0 && strstr(err.text, choices[i].error) && strstr(err.text, "'/a'")
-                                     : r == 0 && m == hv_monitor_find("spt") && form == 0;
+                                     : r == 0 && c.monitor == hv_monitor_find("spt") && c.form == 0;
         if (!tap_ok(good, "choose: target %u, version %u, machine %u", choices[i].target, choices[i].version,
                     choices[i].machine))
             printf("# got %d \"%s\"\n", r, err.text);
@@ -170,8 +177,7 @@ static void test_choose_form(void)
     static struct bnd_image forms[2];
     struct bnd_images images = {.v = forms};
     char hvt[] = "/a.hvt", spt[] = "/a.spt";
-    const struct hv_monitor *m = NULL;
-    size_t form = 99;
+    struct hv_choice c = {.form = 99};
     struct rk_err err = {0};
     images.n = 2;
     images.v[0].path = hvt;
@@ -180,14 +186,15 @@ static void test_choose_form(void)
         images.v[i].solo5.machine = EM_X86_64;
         images.v[i].solo5.abi_version = 2;
         images.v[i].solo5.target = i ? RK_SOLO5_SPT : RK_SOLO5_HVT;
+        images.v[i].boot.kinds = kinds_of(images.v[i].solo5.target);
     }
-    tap_ok(hv_monitor_choose(&m, &form, &images, &host, &err) == 0 && form == 1 &&
-               m == hv_monitor_find("spt"),
+    tap_ok(hv_monitor_choose(&c, &images, &host, &err) == 0 && c.form == 1 &&
+               c.monitor == hv_monitor_find("spt"),
            "choose: .spt where .hvt cannot run");
     images.n = 1;
-    tap_ok(hv_monitor_choose(&m, &form, &images, &host, &err) == -ENOTSUP && strstr(err.text, "('/a.spt')"),
+    tap_ok(hv_monitor_choose(&c, &images, &host, &err) == -ENOTSUP && strstr(err.text, "('/a.spt')"),
            "choose: the error names the variant that would help");
-    tap_ok(!hv_monitor_find("") && !hv_monitor_find("qemu"), "an unknown monitor is not found");
+    tap_ok(!hv_monitor_find("") && !hv_monitor_find("bhyve"), "an unknown monitor is not found");
 }
 
 int main(void)

@@ -1,0 +1,214 @@
+/* The qemu monitor: what of QEMU a guest of a family gets, as a command line. Every device is there because
+ * the guest has it; everything from the host comes by descriptor or lies read-only in the monitor's root.
+ * Nothing that an image or a user has written is ever part of an option: it is a word of its own. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "hypervisor/monitor.h"
+#include "hypervisor/qemu_files.h"
+#include "lib/cleanup.h"
+#include "lib/err.h"
+
+#define MIB (UINT64_C(1) << 20)
+
+/* Translated code of an emulated guest: QEMU would take a share of the host's memory. */
+#define TRANSLATION_MIB 32
+
+static int probe(const struct hv_host *host, char reason[HV_REASON])
+{
+    rk_autofree char *supervisor = NULL;
+    struct rk_err err;
+    if (asprintf(&supervisor, "%s/runuk-qemu", host->monitor_dir) < 0)
+        return -ENOMEM;
+    /* Words of our own: engines take "no such file" for a bad command line of the user's. */
+    if (access(supervisor, X_OK) < 0) {
+        snprintf(reason, HV_REASON, "there is no monitor '%.400s'", supervisor);
+        return -ENODEV;
+    }
+    if (access(host->qemu, X_OK) < 0) {
+        snprintf(reason, HV_REASON,
+                 "there is no '%.200s': install qemu-system-x86, or set \"qemu\" in the settings",
+                 host->qemu);
+        return -ENODEV;
+    }
+    if (hv_qemu_accel(host, reason, &err) < 0) {
+        snprintf(reason, HV_REASON, "%.500s", err.text);
+        return -ENODEV;
+    }
+    return 0;
+}
+
+int hv_qemu_accel(const struct hv_host *host, char reason[HV_REASON], struct rk_err *err)
+{
+    snprintf(reason, HV_REASON, "the settings say \"accel\": \"tcg\"");
+    if (strcmp(host->accel, "tcg") == 0)
+        return 0;
+    if (hv_kvm_probe(host, "runuk-hvt", reason) == 0)
+        return 1;
+    if (strcmp(host->accel, "kvm") == 0)
+        return rk_fail(err, -ENOTSUP, "the settings say \"accel\": \"kvm\", and KVM cannot be used (%s)",
+                       reason);
+    return 0;
+}
+
+/* runuk-qemu and what it has to know of the guest. */
+static int add_supervisor(struct rk_argv *argv, const char *qemu, const struct bnd_machine *machine)
+{
+    int r = rk_argv_add(argv, "runuk-qemu");
+    if (r == 0 && machine->button)
+        r = rk_argv_add(argv, "--button");
+    if (r == 0 && machine->debug_exit && machine->end == BND_END_DEBUG)
+        r = rk_argv_add(argv, "--debug-exit");
+    for (size_t i = 0; r == 0 && machine->exit_lines && machine->exit_lines[i]; i++)
+        r = rk_argv_addf(argv, "--exit-line=%s", machine->exit_lines[i]);
+    if (r == 0 && machine->halted_line)
+        r = rk_argv_addf(argv, "--halted-line=%s", machine->halted_line);
+    if (r == 0)
+        r = rk_argv_add(argv, "--");
+    return r < 0 ? r : rk_argv_add(argv, qemu);
+}
+
+static int add_all(struct rk_argv *argv, const char *const *words)
+{
+    int r = 0;
+    for (; *words && r == 0; words++)
+        r = rk_argv_add(argv, *words);
+    return r;
+}
+
+static int add_pair(struct rk_argv *argv, const char *flag, const char *value)
+{
+    const char *const words[] = {flag, value, NULL};
+    return add_all(argv, words);
+}
+
+/* The machine, bare of everything that a guest does not need. */
+static int add_machine(struct rk_argv *argv, const struct hv_launch *launch,
+                       const struct bnd_machine *machine)
+{
+    const char *const bare[] = {
+        "-nodefaults", "-no-user-config",
+        "-no-reboot",  "-S",
+        "-display",    "none",
+        "-vga",        "none",
+        "-L",          HV_FIRMWARE_PATH,
+        "-sandbox",    "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny",
+        "-smp",        "1",
+        "-chardev",    "stdio,id=console,mux=off,signal=on",
+        "-serial",     "chardev:console",
+        NULL};
+    char text[64];
+    int r = add_all(argv, bare);
+    if (r == 0)
+        r = add_pair(argv, "-machine", machine->type);
+    snprintf(text, sizeof text, "tcg,tb-size=%d", TRANSLATION_MIB);
+    if (r == 0)
+        r = add_pair(argv, "-accel", launch->kvm ? "kvm" : text);
+    if (r == 0)
+        r = add_pair(argv, "-cpu", launch->kvm ? "host" : "max");
+    snprintf(text, sizeof text, "%lluM", (unsigned long long)(launch->memory / MIB));
+    if (r == 0)
+        r = add_pair(argv, "-m", text);
+    snprintf(text, sizeof text, "isa-debug-exit,iobase=0x%x,iosize=2", machine->debug_exit);
+    if (r == 0 && machine->debug_exit)
+        r = add_pair(argv, "-device", text);
+    return r;
+}
+
+/* The name of a virtio device on this machine's bus: "virtio-net-pci,disable-legacy=on". */
+static const char *on_bus(char out[64], const char *device, enum bnd_bus bus)
+{
+    snprintf(out, 64, "virtio-%s-%s", device,
+             bus == BND_BUS_MMIO         ? "device"
+             : bus == BND_BUS_PCI_MODERN ? "pci,disable-legacy=on"
+                                         : "pci");
+    return out;
+}
+
+static int add_nets(struct rk_argv *argv, const struct hv_launch *launch, enum bnd_bus bus)
+{
+    char device[64];
+    int r = 0;
+    on_bus(device, "net", bus);
+    for (size_t i = 0; i < launch->net_count && r == 0; i++) {
+        const struct hv_net *n = &launch->nets[i];
+        const uint8_t *m = n->mac;
+        r = rk_argv_add(argv, "-netdev");
+        if (r == 0)
+            r = rk_argv_addf(argv, "tap,id=net%zu,fd=%d", i, n->fd);
+        if (r == 0)
+            r = rk_argv_add(argv, "-device");
+        if (r == 0)
+            r = rk_argv_addf(argv, "%s,netdev=net%zu,mac=%02x:%02x:%02x:%02x:%02x:%02x,host_mtu=%u%s", device,
+                             i, m[0], m[1], m[2], m[3], m[4], m[5], n->mtu,
+                             bus == BND_BUS_MMIO ? "" : ",romfile=");
+    }
+    return r;
+}
+
+static int add_disk(struct rk_argv *argv, const struct hv_disk *disk, size_t i, enum bnd_bus bus)
+{
+    char device[64];
+    on_bus(device, "blk", bus);
+    int r = rk_argv_add(argv, "-add-fd");
+    if (r == 0)
+        r = rk_argv_addf(argv, "fd=%d,set=%zu", disk->fd, i + 1);
+    if (r == 0)
+        r = rk_argv_add(argv, "-blockdev");
+    if (r == 0)
+        r = rk_argv_addf(
+            argv,
+            "driver=raw,node-name=disk%zu,read-only=%s,file.driver=file,file.filename=/dev/fdset/%zu,"
+            "file.locking=off",
+            i, disk->readonly ? "on" : "off", i + 1);
+    if (r == 0)
+        r = rk_argv_add(argv, "-device");
+    return r < 0 ? r : rk_argv_addf(argv, "%s,drive=disk%zu,serial=%zu", device, i, i);
+}
+
+/* What is booted, and what it is told. */
+static int add_image(struct rk_argv *argv, const struct hv_launch *launch)
+{
+    rk_autofree char *line = NULL;
+    size_t size;
+    FILE *out = open_memstream(&line, &size);
+    if (!out)
+        return -ENOMEM;
+    for (size_t i = 0; i < launch->args->n; i++)
+        fprintf(out, "%s%s", i ? " " : "", launch->args->v[i]);
+    if (fclose(out) != 0)
+        return -ENOMEM;
+    int r = add_pair(argv, "-kernel", HV_IMAGE_PATH);
+    return r < 0 || !*line ? r : add_pair(argv, "-append", line);
+}
+
+static int prepare(const struct hv_launch *launch, struct rk_argv *ret_argv)
+{
+    const struct bnd_machine *machine = launch->family->machine(launch->kind);
+    int r = add_supervisor(ret_argv, launch->qemu, machine);
+    if (r == 0)
+        r = add_machine(ret_argv, launch, machine);
+    if (r == 0)
+        r = add_nets(ret_argv, launch, machine->bus);
+    for (size_t i = 0; i < launch->disk_count && r == 0; i++)
+        r = add_disk(ret_argv, &launch->disks[i], i, machine->bus);
+    return r < 0 ? r : add_image(ret_argv, launch);
+}
+
+const struct hv_monitor hv_monitor_qemu = {
+    .name = "qemu",
+    .binary = "runuk-qemu",
+    .kinds = BND_KIND_BIT(BND_MULTIBOOT) | BND_KIND_BIT(BND_PVH) | BND_KIND_BIT(BND_LINUX),
+    .score = 1,
+    .by_name = true,
+    .headroom = (24 + TRANSLATION_MIB) * MIB,
+    .headroom_shift = 8,
+    .memory_max = 2048 * 1024 * MIB,
+    .memory_unit = MIB,
+    .probe = probe,
+    .prepare = prepare,
+    .files = hv_qemu_files,
+};

@@ -1,0 +1,23 @@
+/* What runuk-qemu may still do once QEMU runs. QEMU has a filter of its own (-sandbox on). */
+#include <sys/mman.h>
+#include <sys/syscall.h>
+
+#include "hypervisor/qemu/supervisor.h"
+#include "hypervisor/solo5/bpf.h"
+
+int sup_confine(pid_t qemu, struct rk_err *err)
+{
+    static const unsigned numbers[] = {SYS_read,     SYS_write,           SYS_poll,      SYS_wait4,
+                                       SYS_recvfrom, SYS_sendto,          SYS_close,     SYS_brk,
+                                       SYS_munmap,   SYS_restart_syscall, SYS_exit_group};
+    /* The heap of what reads QEMU's answers. */
+    const struct bpf_arg heap[] = {{.index = 2, .compare = BPF_EQUAL, .value = PROT_READ | PROT_WRITE},
+                                   {.index = 4, .compare = BPF_EQUAL, .value = UINT64_MAX}};
+    struct bpf_filter filter;
+    bpf_begin(&filter);
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
+        bpf_allow_any(&filter, numbers[i]);
+    bpf_allow_first(&filter, SYS_kill, (uint64_t)qemu);
+    bpf_allow(&filter, SYS_mmap, heap, sizeof heap / sizeof heap[0]);
+    return bpf_arm(&filter, err);
+}

@@ -1,0 +1,231 @@
+/* runuk-qemu's life: start QEMU, watch it, end with the guest's status. */
+#include <errno.h>
+#include <fcntl.h>
+#include <jansson.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "hypervisor/qemu/supervisor.h"
+#include "lib/err.h"
+
+struct supervisor {
+    struct sup_options options;
+    struct sup_console console;
+    struct sup_qmp qmp;
+    struct sup_end end;
+    pid_t qemu; /* 0: it has ended */
+    int signals;
+    bool asked; /* the button was pressed */
+};
+
+static _Noreturn void fail(const char *what)
+{
+    fprintf(stderr, "runuk-qemu: %s: %s\n", what, strerror(errno));
+    exit(SUP_FAILED);
+}
+
+static _Noreturn void usage(const char *what)
+{
+    fprintf(stderr,
+            "runuk-qemu: %s\nUsage: runuk-qemu [--button] [--debug-exit] [--exit-line=TEXT]… "
+            "[--halted-line=TEXT] -- "
+            "QEMU ARGUMENT…\n",
+            what);
+    exit(SUP_FAILED);
+}
+
+static void parse(struct sup_options *options, char **argv)
+{
+    size_t lines = 0;
+    for (argv++; *argv && strcmp(*argv, "--") != 0; argv++) {
+        if (strcmp(*argv, "--button") == 0)
+            options->button = true;
+        else if (strcmp(*argv, "--debug-exit") == 0)
+            options->debug_exit = true;
+        else if (strncmp(*argv, "--exit-line=", 12) == 0 && lines < SUP_LINES_MAX)
+            options->exit_lines[lines++] = *argv + 12;
+        else if (strncmp(*argv, "--halted-line=", 14) == 0)
+            options->halted_line = *argv + 14;
+        else
+            usage("unknown option");
+    }
+    if (!argv[0] || !argv[1])
+        usage("no program given");
+    options->argv = argv + 1;
+}
+
+/* QEMU's command line with the descriptor of its monitor, and QEMU itself. */
+static _Noreturn void become_qemu(const struct sup_options *options, int monitor, int output)
+{
+    size_t n = 0;
+    while (options->argv[n])
+        n++;
+    char **argv = calloc(n + 5, sizeof *argv), chardev[64];
+    char flag_chardev[] = "-chardev", flag_mon[] = "-mon", mon[] = "chardev=qmp,mode=control";
+    char *envp[] = {NULL};
+    sigset_t none;
+    sigemptyset(&none);
+    if (!argv)
+        fail("start QEMU");
+    memcpy(argv, options->argv, n * sizeof *argv);
+    snprintf(chardev, sizeof chardev, "socket,id=qmp,fd=%d", monitor);
+    argv[n] = flag_chardev;
+    argv[n + 1] = chardev;
+    argv[n + 2] = flag_mon;
+    argv[n + 3] = mon;
+    /* It ends with its supervisor where there is no pid namespace to end with. */
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || dup2(output, STDOUT_FILENO) < 0 ||
+        fcntl(monitor, F_SETFD, 0) < 0 || sigprocmask(SIG_SETMASK, &none, NULL) < 0)
+        fail("prepare QEMU");
+    execve(argv[0], argv, envp);
+    fail(argv[0]);
+}
+
+static void start(struct supervisor *s)
+{
+    static const int watched[] = {SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGCHLD};
+    int pair[2], output[2];
+    sigset_t set;
+    sigemptyset(&set);
+    for (size_t i = 0; i < sizeof watched / sizeof watched[0]; i++)
+        sigaddset(&set, watched[i]);
+    signal(SIGPIPE, SIG_IGN);
+    if (sigprocmask(SIG_SETMASK, &set, NULL) < 0 || (s->signals = signalfd(-1, &set, SFD_CLOEXEC)) < 0)
+        fail("watch signals");
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0 || pipe2(output, O_CLOEXEC) < 0)
+        fail("make QEMU's descriptors");
+    s->qemu = fork();
+    if (s->qemu < 0)
+        fail("fork");
+    if (s->qemu == 0)
+        become_qemu(&s->options, pair[1], output[1]);
+    close(pair[1]);
+    close(output[1]);
+    s->qmp.fd = pair[0];
+    s->console.in = output[0];
+}
+
+/* Descriptors from 3 on are QEMU's. */
+static void drop_descriptors(const struct supervisor *s)
+{
+    int least = s->signals < s->qmp.fd ? s->signals : s->qmp.fd;
+    for (int fd = STDERR_FILENO + 1; fd < least; fd++)
+        close(fd);
+}
+
+static void end_qemu(const struct supervisor *s)
+{
+    if (s->qemu > 0)
+        kill(s->qemu, SIGKILL);
+}
+
+static void take_signal(struct supervisor *s)
+{
+    struct signalfd_siginfo info;
+    if (read(s->signals, &info, sizeof info) != sizeof info)
+        return;
+    int number = (int)info.ssi_signo;
+    if (number == SIGCHLD) {
+        int status;
+        pid_t pid;
+        while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+            if (pid != s->qemu)
+                continue;
+            s->qemu = 0;
+            s->end.qemu = status;
+        }
+    } else if (number == SIGTERM && s->options.button && s->end.started && !s->asked) {
+        s->asked = sup_qmp_button(&s->qmp);
+    } else {
+        s->end.signal = number;
+        end_qemu(s);
+    }
+}
+
+/* One round: wait for whatever comes first. */
+static void serve(struct supervisor *s)
+{
+    bool pending = s->console.start < s->console.end;
+    struct pollfd fds[] = {
+        {.fd = s->signals, .events = POLLIN},
+        {.fd = s->qmp.fd, .events = POLLIN},
+        {.fd = pending ? -1 : s->console.in, .events = POLLIN},
+        {.fd = pending ? STDOUT_FILENO : -1, .events = POLLOUT},
+    };
+    if (poll(fds, 4, -1) < 0)
+        return;
+    if (fds[0].revents)
+        take_signal(s);
+    if (fds[1].revents)
+        sup_qmp_read(&s->qmp, &s->end);
+    if (fds[2].revents)
+        sup_console_read(&s->console, &s->options, &s->end);
+    sup_console_write(&s->console);
+    if (s->end.halted || s->end.reason == SUP_STUCK)
+        end_qemu(s);
+}
+
+/* What was said and printed before the end. */
+static void drain(struct supervisor *s)
+{
+    while (s->qmp.fd >= 0 && sup_qmp_read(&s->qmp, &s->end))
+        ;
+    while (s->console.in >= 0) {
+        sup_console_read(&s->console, &s->options, &s->end);
+        while (s->console.start < s->console.end) {
+            struct pollfd out = {.fd = STDOUT_FILENO, .events = POLLOUT};
+            sup_console_write(&s->console);
+            if (s->console.start < s->console.end && poll(&out, 1, 5000) <= 0)
+                return;
+        }
+    }
+}
+
+static void report(const struct supervisor *s, int status)
+{
+    if (s->end.signal > 0 || s->end.console >= 0)
+        return;
+    if (s->end.reason == SUP_RESET)
+        fprintf(stderr, "runuk-qemu: the guest was reset: a triple fault, or it rebooted\n");
+    else if (s->end.reason == SUP_PANIC)
+        fprintf(stderr, "runuk-qemu: the guest panicked\n");
+    else if (s->end.reason == SUP_STUCK)
+        fprintf(stderr, "runuk-qemu: QEMU stopped the guest: an error of KVM or of a disk\n");
+    else if (s->end.halted)
+        fprintf(stderr, "runuk-qemu: the guest halted without saying its status\n");
+    else if (WIFSIGNALED(s->end.qemu))
+        fprintf(stderr, "runuk-qemu: QEMU was killed by signal %d\n", WTERMSIG(s->end.qemu));
+    else if (status == SUP_FAILED)
+        fprintf(stderr, "runuk-qemu: QEMU ended with status %d%s\n", WEXITSTATUS(s->end.qemu),
+                s->end.started ? "" : " before the guest ran");
+}
+
+int main(int argc, char **argv)
+{
+    static struct supervisor s = {.end = {.signal = -1, .console = -1}};
+    (void)argc;
+    parse(&s.options, argv);
+    start(&s);
+    drop_descriptors(&s);
+    struct rk_err err;
+    json_object_seed(0); /* opens /dev/urandom, as long as it may: there is none */
+    if (sup_confine(s.qemu, &err) < 0) {
+        end_qemu(&s);
+        fprintf(stderr, "runuk-qemu: %s\n", err.text);
+        return SUP_FAILED;
+    }
+    while (s.qemu > 0)
+        serve(&s);
+    drain(&s);
+    int status = sup_end_status(&s.end, &s.options);
+    report(&s, status);
+    return status;
+}

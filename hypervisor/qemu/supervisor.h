@@ -1,0 +1,76 @@
+/* runuk-qemu: process 1 of a container whose guest runs in QEMU. It starts QEMU, is the only one who talks to
+ * its monitor, passes on what the guest prints, asks the guest to power off, and ends with the guest's exit
+ * status. */
+#ifndef SUP_SUPERVISOR_H
+#define SUP_SUPERVISOR_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+struct rk_err;
+
+#define SUP_LINES_MAX 8
+#define SUP_FAILED    125 /* exit status when QEMU itself failed: a guest's error is its own status, or 1 */
+
+/* The command line: runuk-qemu [OPTION…] -- QEMU ARGUMENT… */
+struct sup_options {
+    bool button;     /* --button: SIGTERM presses the ACPI button */
+    bool debug_exit; /* --debug-exit: the guest may end QEMU with (its status << 1 | 1) */
+    const char *exit_lines[SUP_LINES_MAX + 1]; /* --exit-line=TEXT: see sup_line_status */
+    const char *halted_line; /* --halted-line=TEXT: the guest is over when it prints this; NULL: none */
+    char **argv;             /* QEMU's */
+};
+
+/* What has been learned of the guest's end. -1: nothing. */
+struct sup_end {
+    int signal;   /* one that ended it, by us */
+    int console;  /* the status that it printed */
+    int qemu;     /* QEMU's wait status */
+    bool started; /* the machine was built, and the guest ran */
+    bool halted;  /* it printed the line of a guest that is over */
+    enum { SUP_UNKNOWN, SUP_POWEROFF, SUP_RESET, SUP_PANIC, SUP_STUCK } reason; /* what QEMU says of it */
+};
+
+/* Does `line` (NUL-terminated, without its end) match `pattern`, in which "%s" stands for any text and "%d"
+ * for a number? Returns the number as an exit status (modulo 256, as exit(2) has it), 0 for a pattern without
+ * "%d", or -1 when it does not match. */
+int sup_line_status(const char *line, const char *pattern);
+
+/* The exit status of the container. */
+int sup_end_status(const struct sup_end *end, const struct sup_options *options);
+
+/* The guest's console on its way to standard output. */
+struct sup_console {
+    int in;             /* QEMU's output; -1: at its end */
+    char pending[4096]; /* read and not yet written */
+    size_t start, end;
+    char line[512]; /* the line that is being printed; what is longer is cut */
+    size_t length;
+};
+
+/* Read what there is, when nothing is pending, and look for the lines that `options` name. */
+void sup_console_read(struct sup_console *console, const struct sup_options *options, struct sup_end *end);
+
+/* Write what is pending, as far as standard output takes it. */
+void sup_console_write(struct sup_console *console);
+
+/* The connection to QEMU's monitor (QMP: docs/interop/qmp-spec of QEMU). Commands are answered in order;
+ * events come at any time. */
+struct sup_qmp {
+    int fd; /* -1: closed */
+    char text[16384];
+    size_t length;
+};
+
+/* Read what QEMU says, and answer its greeting: the guest runs from then on. False when there is nothing to
+ * read. */
+bool sup_qmp_read(struct sup_qmp *qmp, struct sup_end *end);
+
+/* Press the guest's ACPI button. False when QEMU can't be told. */
+bool sup_qmp_button(struct sup_qmp *qmp);
+
+/* From here on nothing but what this program still needs: `qemu` is whom it may kill. */
+int sup_confine(pid_t qemu, struct rk_err *err);
+
+#endif

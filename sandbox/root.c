@@ -1,0 +1,134 @@
+/* A root of its own: a tmpfs, and in it what was asked for. */
+#include "sandbox/root.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/mount.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "lib/cleanup.h"
+#include "lib/err.h"
+
+/* <sys/mount.h> and <linux/mount.h> exclude one another before glibc 2.37: the three old names that are
+ * needed. */
+int mount(const char *source, const char *target, const char *type, unsigned long flags, const void *data);
+int umount2(const char *target, int flags);
+
+#define PROPAGATION_PRIVATE ((1UL << 18) | (1UL << 14)) /* MS_PRIVATE | MS_REC, mount(2) */
+#define DETACH              2                           /* MNT_DETACH, umount2(2) */
+
+int box_mounts_private(struct rk_err *err)
+{
+    if (mount(NULL, "/", NULL, PROPAGATION_PRIVATE, NULL) < 0)
+        return rk_fail_errno(err, "make mounts private");
+    return 0;
+}
+
+/* Set attributes of a mount by its descriptor. */
+static int set_attributes(int mnt, unsigned attributes)
+{
+    struct mount_attr attr = {.attr_set = attributes};
+    return (int)syscall(SYS_mount_setattr, mnt, "", AT_EMPTY_PATH, &attr, sizeof attr);
+}
+
+int box_tree_detach(int fd, struct rk_err *err)
+{
+    rk_autoclose int tree =
+        (int)syscall(SYS_open_tree, fd, "", AT_EMPTY_PATH | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+    if (tree < 0)
+        return rk_fail_errno(err, "make a mount of it");
+    if (set_attributes(tree, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC) <
+        0)
+        return rk_fail_errno(err, "make its mount read-only");
+    return rk_take_fd(&tree);
+}
+
+/* A detached tmpfs with room for `inodes` of them: its descriptor. One for nothing but its root is read-only
+ * from the beginning. */
+static int make_tmpfs(size_t inodes, struct rk_err *err)
+{
+    char text[32];
+    unsigned attributes = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
+    rk_autoclose int fs = (int)syscall(SYS_fsopen, "tmpfs", FSOPEN_CLOEXEC);
+    if (fs < 0)
+        return rk_fail_errno(err, "open a tmpfs");
+    snprintf(text, sizeof text, "%zu", inodes);
+    if (syscall(SYS_fsconfig, fs, FSCONFIG_SET_STRING, "size", "4096", 0) < 0 ||
+        syscall(SYS_fsconfig, fs, FSCONFIG_SET_STRING, "nr_inodes", text, 0) < 0 ||
+        syscall(SYS_fsconfig, fs, FSCONFIG_SET_STRING, "mode", "0555", 0) < 0 ||
+        syscall(SYS_fsconfig, fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
+        return rk_fail_errno(err, "configure a tmpfs");
+    int mnt =
+        (int)syscall(SYS_fsmount, fs, FSMOUNT_CLOEXEC, attributes | (inodes == 1 ? MOUNT_ATTR_RDONLY : 0));
+    return mnt < 0 ? rk_fail_errno(err, "make a tmpfs") : mnt;
+}
+
+/* An empty file at `target` below `root`, and the directories above it. */
+static int make_place(int root, const char *target)
+{
+    char path[PATH_MAX];
+    if (snprintf(path, sizeof path, "%s", target + 1) >= (int)sizeof path)
+        return -ENAMETOOLONG;
+    for (char *slash = path; (slash = strchr(slash, '/')); slash++) {
+        *slash = '\0';
+        if (mkdirat(root, path, 0555) < 0 && errno != EEXIST)
+            return -errno;
+        *slash = '/';
+    }
+    rk_autoclose int fd = openat(root, path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0444);
+    return fd < 0 ? -errno : 0;
+}
+
+/* Mount one file at its place. The process' root is still the old one, in which its source is looked up. */
+static int place(int root, const struct box_file *file)
+{
+    rk_autoclose int own = -1;
+    int tree = file->tree;
+    if (file->source) {
+        bool device = strncmp(file->target, "/dev/", 5) == 0;
+        own = (int)syscall(SYS_open_tree, AT_FDCWD, file->source, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+        if (own < 0 || set_attributes(own, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID |
+                                               (device ? MOUNT_ATTR_NOEXEC : MOUNT_ATTR_NODEV)) < 0)
+            return -errno;
+        tree = own;
+    }
+    return syscall(SYS_move_mount, tree, "", root, file->target + 1, MOVE_MOUNT_F_EMPTY_PATH) < 0 ? -errno
+                                                                                                  : 0;
+}
+
+int box_root_make(const struct box_file *files, size_t count, struct rk_err *err)
+{
+    rk_autoclose int root = make_tmpfs(count ? 16 * count + 16 : 1, err);
+    if (root < 0)
+        return root;
+    for (size_t i = 0; i < count; i++) {
+        int r = make_place(root, files[i].target);
+        if (r < 0) {
+            errno = -r;
+            return rk_fail_errno(err, "make '%s' in the monitor's root", files[i].target);
+        }
+    }
+    /* The new mount covers "/" itself, so that no directory of the host has to serve as a mount point. */
+    if (syscall(SYS_move_mount, root, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH) < 0)
+        return rk_fail_errno(err, "mount the monitor's root");
+    for (size_t i = 0; i < count; i++) {
+        int r = place(root, &files[i]);
+        if (r < 0) {
+            errno = -r;
+            return rk_fail_errno(err, "put '%s' into the monitor's root",
+                                 files[i].source ? files[i].source : files[i].target);
+        }
+    }
+    if (count > 0 && set_attributes(root, MOUNT_ATTR_RDONLY) < 0)
+        return rk_fail_errno(err, "make the monitor's root read-only");
+    if (fchdir(root) < 0 || syscall(SYS_pivot_root, ".", ".") < 0)
+        return rk_fail_errno(err, "enter the monitor's root");
+    if (umount2(".", DETACH) < 0 || chdir("/") < 0)
+        return rk_fail_errno(err, "leave the old root");
+    return 0;
+}

@@ -1,0 +1,31 @@
+/* The monitor's root: empty, or with the files that it opens by name, and nothing else. */
+#ifndef BOX_ROOT_H
+#define BOX_ROOT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct rk_err;
+
+/* Make mount propagation private, so that nothing here is seen outside. Needs a mount namespace of its own.
+ */
+int box_mounts_private(struct rk_err *err);
+
+/* A file in the root: one of the host by its path, or a mount that was detached before. What is below /dev is
+ * a device, and nothing else can be one; what was detached can't be executed. */
+struct box_file {
+    const char *source; /* NULL: `tree` */
+    int tree;           /* of box_tree_detach */
+    const char *target; /* absolute, without links and dots */
+};
+
+/* A detached, read-only mount of the open file `fd`, whatever its name is by now. The descriptor, or an
+ * error. Linux 5.12 (mount_setattr). */
+int box_tree_detach(int fd, struct rk_err *err);
+
+/* Swap the root for a new, read-only tmpfs with these files in it, all of them read-only, and drop every
+ * other mount. Without files nothing can be opened by name afterwards. Needs box_mounts_private before;
+ * Linux 5.2 (fsopen, fsmount, move_mount), with files 5.12. Errors name the file. */
+int box_root_make(const struct box_file *files, size_t count, struct rk_err *err);
+
+#endif
