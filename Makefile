@@ -483,10 +483,10 @@ $(B)/unit/cgroup_driver: $(addprefix $(B)/,$(CGROUP_DRIVER_OBJS))
 	@mkdir -p $(@D)
 	$(call SAY,LINK)$(CC) $(MAINFLAGS) $^ -o $@ $(MAINLINK)
 
-# --- runuk with its fault points, for tests/oci-faults.bats --------------------------------------------------------------
+# --- runuk with its fault points, for tests/*-faults.bats --------------------------------------------------------------
 
 # Only what has such points differs from $(B)/runuk.
-FAULT_SOURCES := $(filter $(RUNUK_OBJS:.o=.c),$(shell grep -l 'RK_FAULT' */*.c))
+FAULT_SOURCES := $(filter $(RUNUK_OBJS:.o=.c),$(shell grep -l 'RK_FAULT' */*.c */*/*.c))
 FAULT_OBJS    := $(patsubst %.c,$(B)/faults/%.o,$(FAULT_SOURCES) lib/fault.c) \
                  $(addprefix $(B)/,$(filter-out $(FAULT_SOURCES:.c=.o),$(RUNUK_OBJS)))
 

@@ -129,7 +129,18 @@ static int start_unit(struct work *w, struct rk_err *err)
 {
     struct ctr_record *record = w->plan->record;
     int r = box_cgroup_start_unit(&record->cgroup, &w->plan->spec->resources, record->process.pid, err);
-    return r < 0 ? r : tell(w->sync, CTR_MSG_CGROUP, "", err);
+    if (r == 0)
+        r = tell(w->sync, CTR_MSG_CGROUP, "", err);
+    RK_FAULT("unit:told");
+    return r;
+}
+
+/* The first process is there, in a user namespace without ids. */
+static int map_user(struct work *w, pid_t pid, struct rk_err *err)
+{
+    int r = box_userns_map(pid, w->plan->spec, err);
+    RK_FAULT("userns:mapped");
+    return r < 0 ? r : tell(w->sync, CTR_MSG_MAPPED, "", err);
 }
 
 /* Clone the first process, and wait until it is in its cgroup and namespaces. */
@@ -180,8 +191,7 @@ static int spawn(struct work *w, struct rk_err *err)
     RK_FAULT("create:known");
     if (init.cgroup_later && (r = start_unit(w, err)) < 0)
         return r;
-    if ((plan->ns.make & CLONE_NEWUSER) &&
-        ((r = box_userns_map(pid, plan->spec, err)) < 0 || (r = tell(w->sync, CTR_MSG_MAPPED, "", err)) < 0))
+    if ((plan->ns.make & CLONE_NEWUSER) && (r = map_user(w, pid, err)) < 0)
         return r;
     return expect(w->sync, CTR_MSG_READY, err);
 }
@@ -277,7 +287,10 @@ static int make_cgroup(struct work *w, struct rk_err *err)
     int r;
     if (w->call->global->systemd_cgroup) {
         r = ctr_unit_plan(w->plan, w->call, err);
-        return r < 0 ? r : ctr_store_save(w->dir, record, err);
+        if (r == 0)
+            r = ctr_store_save(w->dir, record, err);
+        RK_FAULT("unit:recorded");
+        return r;
     }
     r = box_cgroup_create(&record->cgroup, spec->cgroups_path, record->id, &spec->resources, save_cgroup, w,
                           err);

@@ -139,6 +139,7 @@ static int take_identity(struct init *init, struct rk_err *err)
         free(await_create(init->sync, CTR_MSG_MAPPED));
     if (!a->ids->whole)
         init->groups_fixed = box_groups_fixed();
+    RK_FAULT("init:mapped");
     return a->ids->inherited ? 0 : box_userns_become_root(a->ids, err);
 }
 
@@ -162,6 +163,7 @@ static int set_up(struct init *init, struct rk_err *err)
     }
     if (a->cgroup_later)
         free(await_create(a->sync, CTR_MSG_CGROUP));
+    RK_FAULT("init:unit");
     if ((r = box_cgroup_join_self(a->cgroup, a->born_in_v2, err)) < 0 || (r = take_identity(init, err)) < 0 ||
         (r = box_namespaces_join(a->ns, err)) < 0)
         return r;
