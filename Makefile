@@ -60,6 +60,7 @@ RUNUK_OBJS := \
 	bundle/spec.o \
 	bundle/spec_linux.o \
 	bundle/spec_process.o \
+	bundle/spec_scheduler.o \
 	config/annotations.o \
 	config/flags.o \
 	config/global.o \
@@ -127,6 +128,7 @@ RUNUK_OBJS := \
 	sandbox/label.o \
 	sandbox/namespaces.o \
 	sandbox/rlimits.o \
+	sandbox/scheduler.o \
 	sandbox/sysctl.o \
 	sandbox/systemd/annotation.o \
 	sandbox/systemd/call.o \

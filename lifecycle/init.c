@@ -230,6 +230,8 @@ static int confine(const struct init *init, unsigned files, struct rk_err *err)
         who.group_count = a->spec->group_count;
     }
     int r = box_rlimits_set(a->spec, err);
+    if (r == 0)
+        r = box_scheduler_set(a->spec, err);
     return r < 0 ? r : box_drop_privileges(&who, files, err);
 }
 
