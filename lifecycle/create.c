@@ -277,6 +277,13 @@ static bool wants_limits(const struct bnd_resources *r)
            is_given(r->blkio_weight) || r->more_count > 0 || (r->cpus && *r->cpus) || (r->mems && *r->mems);
 }
 
+/* Whether a cgroup that may not be made is done without, as with runc's --rootless. */
+static bool goes_without_cgroup(const struct cfg_global *global)
+{
+    return global->rootless == CFG_ROOTLESS_YES ||
+           (global->rootless == CFG_ROOTLESS_AUTO && ctr_apart_needed());
+}
+
 /* An ordinary user has a cgroup where one was delegated, and else does without, as long as nothing is to be
  * limited. Here too the record is first; with a unit, the directories are made once the first process is
  * there. */
@@ -295,7 +302,7 @@ static int make_cgroup(struct work *w, struct rk_err *err)
     r = box_cgroup_create(&record->cgroup, spec->cgroups_path, record->id, &spec->resources, save_cgroup, w,
                           err);
     bool denied = r == -EACCES || r == -EPERM || r == -EROFS;
-    if (!denied || !ctr_apart_needed())
+    if (!denied || !goes_without_cgroup(w->call->global))
         return r;
     if (wants_limits(&spec->resources))
         return rk_wrap(err, "linux.resources: limits need a cgroup that this user may write");

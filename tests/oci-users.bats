@@ -178,6 +178,40 @@ user_runuk() {
     run -7 user_runuk run --bundle web web
 }
 
+@test "--rootless=false: an ordinary user without a cgroup is refused" {
+    bundle web hello
+    mapped web 0 "$USER_ID" 1
+    for_user
+    run -1 user_runuk --rootless=false create --bundle web web
+    said "create container 'web': make cgroup "
+    equal "$(find xdg/runuk -mindepth 1 -not -name .runuk-kvm)" ''
+}
+
+# Where no cgroup can be made.
+without_cgroups() {
+    # shellcheck disable=SC2016 # for the shell inside
+    timeout -k 5 60 unshare -m --propagation private bash -euc '
+        for dir in $(awk "\$5 ~ \"^/sys/fs/cgroup\" && / - cgroup/ { print \$5 }" /proc/self/mountinfo); do
+            mount -o remount,bind,ro "$dir"
+        done
+        exec "$@"' - "$RUNUK" --root "$ROOT" --settings "$SETTINGS" "$@" 3>&- </dev/null
+}
+
+@test "--rootless=true: root goes without a cgroup that cannot be made; by itself, root does not" {
+    bundle web time wait
+    run -1 without_cgroups create --bundle web web
+    said "create container 'web': make cgroup "
+    said 'Read-only file system'
+    run -1 without_cgroups --rootless=auto create --bundle web web
+    no_traces
+    without_cgroups --rootless=true create --bundle web web >web.out 2>&1
+    grep -q 'warning: make cgroup .*: the container gets no cgroup' web.out
+    runuk start web
+    prints web waiting
+    run -1 runuk pause web
+    said 'the container has no cgroup to freeze it with'
+}
+
 @test "limits without a cgroup to have them are an error, not a container without" {
     bundle web hello
     mapped web 0 "$USER_ID" 1
