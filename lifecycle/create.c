@@ -219,7 +219,7 @@ static int run_hooks(struct work *w, struct rk_err *err)
 {
     const struct ctr_record *record = w->plan->record;
     struct bnd_hooks *hooks = &w->plan->spec->hooks;
-    struct ctr_hook_place place = {.kind = "prestart", .cwd = record->bundle, .root_fd = -1};
+    struct ctr_hook_place place = {.kind = "prestart", .cwd = record->bundle, .dir_fd = -1};
     rk_autofree char *text = NULL;
     rk_autofree char *inside = NULL;
     int r = ctr_record_state(&text, record, CTR_CREATING, false, err);

@@ -195,7 +195,7 @@ static void before_gate(struct init *init)
     /* Engines attach the network in the hooks that create has run. */
     if (box_sysctls_write(spec, &err) < 0)
         give_up(init->sync, &err);
-    const struct ctr_hook_place place = {.kind = "createContainer", .cwd = spec->bundle, .root_fd = -1};
+    const struct ctr_hook_place place = {.kind = "createContainer", .dir_fd = init->root};
     if (ctr_hooks_run(&spec->hooks.create_container, &place, hooks + 1, &err) < 0)
         give_up(init->sync, &err);
     RK_FAULT("init:createContainer");
@@ -296,7 +296,7 @@ static void serve_start(struct init *init, int conn, char *msg, const struct rk_
         msg[n] = '\0';
         if (msg[0] == CTR_MSG_HOOKS) {
             const struct ctr_hook_place place = {
-                .kind = "startContainer", .root_fd = init->root, .env = spec->env.v};
+                .kind = "startContainer", .dir_fd = init->root, .chroot = true, .env = spec->env.v};
             if (ctr_hooks_run(&spec->hooks.start_container, &place, msg + 1, &err) < 0)
                 give_up(conn, &err);
             RK_FAULT("init:startContainer");
