@@ -19,7 +19,8 @@
 /* Every monitor: is it installed, and can it be used here? */
 static json_t *monitors(const struct ctr_call *call)
 {
-    const struct hv_host host = {.monitor_dir = call->settings.monitor_dir, .state_root = call->store.fd};
+    const struct hv_host host = {.monitor_dir = call->settings.monitor_dir,
+                                 .state_root = ctr_store_trusted(&call->store)};
     json_t *all = json_object();
     for (const struct hv_monitor *const *m = hv_monitors; *m; m++) {
         char reason[HV_REASON] = "";

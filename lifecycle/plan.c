@@ -190,7 +190,8 @@ static int plan_unikernel(struct ctr_plan *plan, struct ctr_call *call, const ch
                           struct bnd_images *images, struct rk_err *err)
 {
     const struct cfg_settings *s = &call->settings;
-    const struct hv_host host = {.monitor_dir = s->monitor_dir, .state_root = call->store.fd};
+    const struct hv_host host = {.monitor_dir = s->monitor_dir,
+                                 .state_root = ctr_store_trusted(&call->store)};
     struct bnd_spec *spec = plan->spec;
     size_t form = 0;
     int r;
