@@ -37,9 +37,9 @@ MAINLINK    = -pie $(SANFLAGS) $(shell $(PKG_CONFIG) --libs $(LIBS_USED))
 else
 MAINFLAGS   = $(CFLAGS) $(COMMON) -fPIE $(HARDEN)
 # Static: the dynamic loader and its libraries would cost more than a whole container start (docs/architecture.md).
-# libnl can look up host names, for which static linking draws a warning; runuk never does.
-QUIET_LD   := $(shell ld --help 2>/dev/null | grep -q -e --no-warnings && echo -Wl,--no-warnings)
-MAINLINK    = -static-pie -Wl,-z,relro,-z,now $(QUIET_LD) $(shell $(PKG_CONFIG) --static --libs $(LIBS_USED))
+# libnl can look up names, for which static linking draws warnings; runuk never does (netplumb/names.c).
+NO_NAMES    := -Wl,--wrap=getaddrinfo,--wrap=getprotobyname,--wrap=getprotobynumber
+MAINLINK    = -static-pie -Wl,-z,relro,-z,now $(NO_NAMES) $(shell $(PKG_CONFIG) --static --libs $(LIBS_USED))
 endif
 
 DEFS := -DRUNUK_VERSION='"$(VERSION)"' -DRUNUK_COMMIT='"$(COMMIT)"' -DRUNUK_LIBEXECDIR='"$(LIBEXECDIR)"' \
@@ -61,6 +61,7 @@ RUNUK_OBJS := \
 	bundle/spec.o \
 	bundle/spec_linux.o \
 	bundle/spec_process.o \
+	bundle/spec_scheduler.o \
 	config/annotations.o \
 	config/flags.o \
 	config/global.o \
@@ -109,6 +110,7 @@ RUNUK_OBJS := \
 	lifecycle/watch.o \
 	netplumb/bridge.o \
 	netplumb/ingress.o \
+	netplumb/names.o \
 	netplumb/none.o \
 	netplumb/redirect.o \
 	netplumb/session.o \
@@ -130,6 +132,7 @@ RUNUK_OBJS := \
 	sandbox/namespaces.o \
 	sandbox/rlimits.o \
 	sandbox/root.o \
+	sandbox/scheduler.o \
 	sandbox/sysctl.o \
 	sandbox/systemd/annotation.o \
 	sandbox/systemd/call.o \
@@ -226,21 +229,23 @@ $(B)/runuk-scope: $(addprefix $(B)/scope/,$(SCOPE_OBJS))
 
 # Each is tests/unit/NAME.c, a program that prints TAP and ends with 0 when all is well.
 UNIT_TESTS := bpf config figures files guest hvt_call lib load monitor record solo5 spec systemd
-# Each is tests/fuzz/NAME.c with LLVMFuzzerTestOneInput; FUZZ_DEPS_NAME are the sources that it exercises.
-FUZZ_TESTS       := guest record solo5 spec systemd
-FUZZ_DEPS_guest  := bundle/boot.c bundle/fill.c bundle/family/family.c bundle/family/mirage.c bundle/family/solo5.c lib/argv.c lib/err.c
-FUZZ_DEPS_record := lifecycle/record.c lifecycle/record_net.c bundle/hooks.c lib/argv.c lib/err.c lib/fd.c lib/json.c \
-                    lib/process.c sandbox/cgroup.c sandbox/cgroup_devices.c sandbox/cgroup_freeze.c sandbox/cgroup_more.c \
-                    sandbox/cgroup_remove.c sandbox/cgroup_unit.c sandbox/cgroup_v1.c sandbox/cgroup_v2.c sandbox/systemd/annotation.c \
-                    sandbox/systemd/call.c sandbox/systemd/limits.c sandbox/systemd/place.c
-FUZZ_DEPS_solo5  := lib/solo5.c lib/err.c
-FUZZ_DEPS_spec   := bundle/hooks.c bundle/resources.c bundle/spec.c bundle/spec_linux.c bundle/spec_process.c lib/argv.c lib/err.c \
-                    lib/fd.c lib/json.c
-FUZZ_DEPS_systemd := lib/argv.c lib/err.c lib/fd.c lib/process.c sandbox/cgroup.c sandbox/cgroup_devices.c \
-                     sandbox/cgroup_freeze.c sandbox/cgroup_more.c sandbox/cgroup_remove.c sandbox/cgroup_unit.c sandbox/cgroup_v1.c \
-                     sandbox/cgroup_v2.c sandbox/systemd/annotation.c sandbox/systemd/call.c sandbox/systemd/limits.c \
-                     sandbox/systemd/place.c
-FUZZ_SECONDS     ?= 60
+# Each is tests/fuzz/NAME.c with LLVMFuzzerTestOneInput, over the sources of the unit test of the same name.
+FUZZ_TESTS   := guest record solo5 spec systemd
+FUZZ_SOURCES  = $(patsubst %.o,%.c,$(filter-out tests/%,$(UNIT_OBJS_$(1))))
+FUZZ_SECONDS ?= 60
+
+# The cgroup code, and the readers of config.json, with what they need.
+CGROUP_OBJS := $(filter sandbox/cgroup% sandbox/systemd/%,$(RUNUK_OBJS)) \
+	lib/argv.o \
+	lib/err.o \
+	lib/fd.o \
+	lib/process.o
+
+SPEC_OBJS := $(filter bundle/hooks.o bundle/resources.o bundle/spec%,$(RUNUK_OBJS)) \
+	lib/argv.o \
+	lib/err.o \
+	lib/fd.o \
+	lib/json.o
 
 UNIT_OBJS_bpf := \
 	hypervisor/solo5/bpf.o \
@@ -263,17 +268,8 @@ UNIT_OBJS_figures := \
 	lib/figures.o \
 	tests/unit/figures.o
 
-UNIT_OBJS_files := \
+UNIT_OBJS_files := $(SPEC_OBJS) \
 	bundle/files.o \
-	bundle/hooks.o \
-	bundle/resources.o \
-	bundle/spec.o \
-	bundle/spec_linux.o \
-	bundle/spec_process.o \
-	lib/argv.o \
-	lib/err.o \
-	lib/fd.o \
-	lib/json.o \
 	tests/unit/files.o
 
 UNIT_OBJS_guest := \
@@ -323,27 +319,11 @@ UNIT_OBJS_monitor := \
 	lib/solo5.o \
 	tests/unit/monitor.o
 
-UNIT_OBJS_record := \
+UNIT_OBJS_record := $(CGROUP_OBJS) \
 	bundle/hooks.o \
-	lib/argv.o \
-	lib/err.o \
-	lib/fd.o \
 	lib/json.o \
-	lib/process.o \
 	lifecycle/record.o \
 	lifecycle/record_net.o \
-	sandbox/cgroup.o \
-	sandbox/cgroup_devices.o \
-	sandbox/cgroup_freeze.o \
-	sandbox/cgroup_more.o \
-	sandbox/cgroup_remove.o \
-	sandbox/cgroup_unit.o \
-	sandbox/cgroup_v1.o \
-	sandbox/cgroup_v2.o \
-	sandbox/systemd/annotation.o \
-	sandbox/systemd/call.o \
-	sandbox/systemd/limits.o \
-	sandbox/systemd/place.o \
 	tests/fuzz/record.o \
 	tests/unit/record.o
 
@@ -353,36 +333,11 @@ UNIT_OBJS_solo5 := \
 	tests/fuzz/solo5.o \
 	tests/unit/solo5.o
 
-UNIT_OBJS_spec := \
-	bundle/hooks.o \
-	bundle/resources.o \
-	bundle/spec.o \
-	bundle/spec_linux.o \
-	bundle/spec_process.o \
-	lib/argv.o \
-	lib/err.o \
-	lib/fd.o \
-	lib/json.o \
+UNIT_OBJS_spec := $(SPEC_OBJS) \
 	tests/fuzz/spec.o \
 	tests/unit/spec.o
 
-UNIT_OBJS_systemd := \
-	lib/argv.o \
-	lib/err.o \
-	lib/fd.o \
-	lib/process.o \
-	sandbox/cgroup.o \
-	sandbox/cgroup_devices.o \
-	sandbox/cgroup_freeze.o \
-	sandbox/cgroup_more.o \
-	sandbox/cgroup_remove.o \
-	sandbox/cgroup_unit.o \
-	sandbox/cgroup_v1.o \
-	sandbox/cgroup_v2.o \
-	sandbox/systemd/annotation.o \
-	sandbox/systemd/call.o \
-	sandbox/systemd/limits.o \
-	sandbox/systemd/place.o \
+UNIT_OBJS_systemd := $(CGROUP_OBJS) \
 	tests/fuzz/systemd.o \
 	tests/unit/systemd.o
 
@@ -395,7 +350,7 @@ $(addprefix $(B)/unit/,$(UNIT_TESTS)): $(B)/unit/%: $$(addprefix $(B)/,$$(UNIT_O
 	@mkdir -p $(@D)
 	$(call SAY,LINK)$(CC) $(MAINFLAGS) $^ -o $@ $(MAINLINK)
 
-$(addprefix $(B)/fuzz/,$(FUZZ_TESTS)): $(B)/fuzz/%: tests/fuzz/%.c $$(FUZZ_DEPS_$$*)
+$(addprefix $(B)/fuzz/,$(FUZZ_TESTS)): $(B)/fuzz/%: tests/fuzz/%.c $$(call FUZZ_SOURCES,$$*)
 	@mkdir -p $(@D)
 	clang -g -O1 $(filter-out -MMD -MP,$(COMMON)) -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined \
 	    $^ -o $@ $(shell $(PKG_CONFIG) --libs jansson)
@@ -484,33 +439,17 @@ $(B)/guests/%-nosse.hvt: $(B)/guests/nosse/%.o $(B)/guests/nosse/libguest.a $(B)
 
 # --- the cgroup code behind a command line, for tests/cgroup.bats ------------------------------------------------------------
 
-CGROUP_DRIVER_OBJS := \
-	lib/argv.o \
-	lib/err.o \
-	lib/fd.o \
-	lib/process.o \
-	sandbox/cgroup.o \
-	sandbox/cgroup_devices.o \
-	sandbox/cgroup_freeze.o \
-	sandbox/cgroup_more.o \
-	sandbox/cgroup_remove.o \
-	sandbox/cgroup_unit.o \
-	sandbox/cgroup_v1.o \
-	sandbox/cgroup_v2.o \
-	sandbox/systemd/annotation.o \
-	sandbox/systemd/call.o \
-	sandbox/systemd/limits.o \
-	sandbox/systemd/place.o \
+CGROUP_DRIVER_OBJS := $(CGROUP_OBJS) \
 	tests/unit/cgroup_driver.o
 
 $(B)/unit/cgroup_driver: $(addprefix $(B)/,$(CGROUP_DRIVER_OBJS))
 	@mkdir -p $(@D)
 	$(call SAY,LINK)$(CC) $(MAINFLAGS) $^ -o $@ $(MAINLINK)
 
-# --- runuk with its fault points, for tests/oci-faults.bats --------------------------------------------------------------
+# --- runuk with its fault points, for tests/*-faults.bats --------------------------------------------------------------
 
 # Only what has such points differs from $(B)/runuk.
-FAULT_SOURCES := $(filter $(RUNUK_OBJS:.o=.c),$(shell grep -l 'RK_FAULT' */*.c))
+FAULT_SOURCES := $(filter $(RUNUK_OBJS:.o=.c),$(shell grep -l 'RK_FAULT' */*.c */*/*.c))
 FAULT_OBJS    := $(patsubst %.c,$(B)/faults/%.o,$(FAULT_SOURCES) lib/fault.c) \
                  $(addprefix $(B)/,$(filter-out $(FAULT_SOURCES:.c=.o),$(RUNUK_OBJS)))
 
@@ -542,6 +481,7 @@ NET_DRIVER_OBJS := \
 	lib/err.o \
 	netplumb/bridge.o \
 	netplumb/ingress.o \
+	netplumb/names.o \
 	netplumb/none.o \
 	netplumb/redirect.o \
 	netplumb/session.o \
