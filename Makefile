@@ -378,7 +378,7 @@ $(B)/defs: FORCE
 $(B)/runuk: $(addprefix $(B)/,$(RUNUK_OBJS))
 	$(call SAY,LINK)$(CC) $(MAINFLAGS) $^ -o $@ $(MAINLINK)
 
-# --- guests: tiny unikernels of our own for tests and demo, NAME.hvt and NAME.spt each ---------------------------------------
+# --- guests: tiny unikernels of our own for tests and demo, NAME.hvt and NAME.spt each, and some for bare machines ------------
 
 GUESTS := block crash exit forbidden hello hog net net2 time web
 
@@ -399,30 +399,44 @@ GUEST_hvt   := -DGUEST_HVT
 GUEST_spt   := -DGUEST_SPT
 GUEST_nosse := -DGUEST_HVT -mno-sse -mgeneral-regs-only
 
-GUEST_IMAGES := $(foreach g,$(GUESTS),$(B)/guests/$(g).hvt $(B)/guests/$(g).spt) $(B)/guests/hello-nosse.hvt
+# The same programs and two more, entered as a bare machine's boot protocols have it: NAME.multiboot (an ELF32),
+# NAME.multiboot64 (an ELF64 with its addresses in the header), NAME.pvh and NAME.linux64.
+GUESTS_BARE    := exit finish hello hog machine time
+GUEST_BARE     := linux64 multiboot multiboot64 pvh
+GUEST_BARE_LIB := bare_boot.o bare_start.o bare_virtio.o
+$(foreach f,$(GUEST_BARE),$(eval GUEST_$(f) := -DGUEST_BARE -DGUEST_$(shell echo $(f) | tr a-z A-Z)))
+
+GUEST_IMAGES := $(foreach g,$(GUESTS_BARE),$(addprefix $(B)/guests/$(g).,$(GUEST_BARE))) \
+                $(foreach g,$(GUESTS),$(B)/guests/$(g).hvt $(B)/guests/$(g).spt) $(B)/guests/hello-nosse.hvt
 
 .PHONY: guests
 guests: $(GUEST_IMAGES)
 all: guests
 
-# $(1): the flavour; $(2): its binding.
+# $(1): the flavour; $(2): its binding; $(3): more members of its archive.
 define GUEST_RULES
 $(B)/guests/$(1)/%.o: tests/guests/%.c
 	@mkdir -p $$(@D)
 	$$(call SAY,CC  )$$(CC) $$(GUEST_FLAGS) $$(GUEST_$(1)) -c $$< -o $$@
 
-$(B)/guests/$(1)/libguest.a: $(addprefix $(B)/guests/$(1)/,$(GUEST_LIB_OBJS) bind_$(2).o)
+$(B)/guests/$(1)/%.o: tests/guests/%.S
+	@mkdir -p $$(@D)
+	$$(call SAY,AS  )$$(CC) $$(GUEST_FLAGS) $$(GUEST_$(1)) -c $$< -o $$@
+
+$(B)/guests/$(1)/libguest.a: $(addprefix $(B)/guests/$(1)/,$(GUEST_LIB_OBJS) bind_$(2).o $(3))
 	rm -f $$@
 	$$(AR) rcs $$@ $$^
 
 # A flavour for the hypervisor has text that can only be executed, as the reference guests have.
-$(B)/guests/$(1)/guest.ld: tests/guests/guest.ld.in
+# On a bare machine only PVH has a note.
+$(B)/guests/$(1)/guest.ld: tests/guests/$(if $(filter bare,$(2)),bare,guest).ld.in
 	@mkdir -p $$(@D)
-	sed 's/TEXT_FLAGS/$(if $(filter hvt,$(2)),1,5)/' $$< > $$@
+	sed -e 's/TEXT_FLAGS/$(if $(filter hvt,$(2)),1,5)/' $(if $(filter linux64 multi%,$(1)),-e '/PT_NOTE/d' -e '/pvh/d') $$< > $$@
 endef
 $(eval $(call GUEST_RULES,hvt,hvt))
 $(eval $(call GUEST_RULES,spt,spt))
 $(eval $(call GUEST_RULES,nosse,hvt))
+$(foreach f,$(GUEST_BARE),$(eval $(call GUEST_RULES,$(f),bare,$(GUEST_BARE_LIB))))
 
 GUEST_DO_LINK = $(CC) $(GUEST_LINK) -Wl,-T,$(filter %.ld,$^) $(filter %.o,$^) $(filter %.a,$^) -o $@
 
@@ -435,7 +449,21 @@ $(B)/guests/%.spt: $(B)/guests/spt/%.o $(B)/guests/spt/libguest.a $(B)/guests/sp
 $(B)/guests/%-nosse.hvt: $(B)/guests/nosse/%.o $(B)/guests/nosse/libguest.a $(B)/guests/nosse/guest.ld
 	$(call SAY,LINK)$(GUEST_DO_LINK)
 
-.SECONDARY: $(foreach f,hvt spt nosse,$(addprefix $(B)/guests/$(f)/,$(addsuffix .o,$(GUESTS))))
+$(B)/guests/%.pvh: $(B)/guests/pvh/%.o $(B)/guests/pvh/libguest.a $(B)/guests/pvh/guest.ld
+	$(call SAY,LINK)$(GUEST_DO_LINK)
+
+$(B)/guests/%.linux64: $(B)/guests/linux64/%.o $(B)/guests/linux64/libguest.a $(B)/guests/linux64/guest.ld
+	$(call SAY,LINK)$(GUEST_DO_LINK)
+
+$(B)/guests/%.multiboot64: $(B)/guests/multiboot64/%.o $(B)/guests/multiboot64/libguest.a $(B)/guests/multiboot64/guest.ld
+	$(call SAY,LINK)$(GUEST_DO_LINK)
+
+# QEMU takes an ELF64 only with addresses in its header, so the container is made an ELF32.
+$(B)/guests/%.multiboot: $(B)/guests/multiboot/%.o $(B)/guests/multiboot/libguest.a $(B)/guests/multiboot/guest.ld
+	$(call SAY,LINK)$(GUEST_DO_LINK).64 && objcopy -S -I elf64-x86-64 -O elf32-i386 $@.64 $@ && rm $@.64
+
+.SECONDARY: $(foreach f,hvt spt nosse,$(addprefix $(B)/guests/$(f)/,$(addsuffix .o,$(GUESTS)))) \
+            $(foreach f,$(GUEST_BARE),$(addprefix $(B)/guests/$(f)/,$(addsuffix .o,$(GUESTS_BARE))))
 
 # --- the cgroup code behind a command line, for tests/cgroup.bats ------------------------------------------------------------
 
