@@ -22,7 +22,7 @@ ifeq ($(V),)
 endif
 SAY = echo "  $(1) $@";
 
-LIBS_USED := jansson libnl-3.0 libcap
+LIBS_USED := jansson libnl-3.0 libcap zlib
 WARN      := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wformat=2 -Wvla -Wcast-qual \
              -Wwrite-strings -Werror
 HARDEN    := -fstack-protector-strong -D_FORTIFY_SOURCE=2 -fno-common -fstack-clash-protection -fcf-protection
@@ -50,13 +50,22 @@ DEFS := -DRUNUK_VERSION='"$(VERSION)"' -DRUNUK_COMMIT='"$(COMMIT)"' -DRUNUK_LIBE
 RUNUK_OBJS := \
 	runuk.o \
 	bundle/boot.o \
+	bundle/boot/detect.o \
+	bundle/boot/disk.o \
+	bundle/boot/efi.o \
+	bundle/boot/linux.o \
+	bundle/boot/multiboot.o \
+	bundle/boot/xen.o \
+	bundle/elf.o \
 	bundle/family/family.o \
 	bundle/family/mirage.o \
 	bundle/family/solo5.o \
 	bundle/files.o \
 	bundle/fill.o \
+	bundle/gzip.o \
 	bundle/hooks.o \
 	bundle/image.o \
+	bundle/judge.o \
 	bundle/resources.o \
 	bundle/spec.o \
 	bundle/spec_linux.o \

@@ -40,10 +40,34 @@ struct bnd_boot {
     uint16_t machine; /* EM_X86_64, EM_386, …, of an ELF or implied by the protocol; 0: unknown */
     struct bnd_evidence evidence[BND_EVIDENCE_MAX];
     size_t evidence_count; /* what is more than fits is left out */
+    bool ordinary;         /* a program for an operating system, whatever else the bytes look like */
+    /* Why what was recognised can't be booted, and what would be needed: "an EFI program: …". Empty: nothing
+     * is known to be in the way. Kinds may be there none the less, and may boot. */
+    char obstacle[192];
 };
+
+struct bnd_elf;
+
+/* Fill *ret_boot by the bytes of a file, of which a private read-only map is enough: looks at headers, tables
+ * and notes, so that neither the size of the file nor holes in it matter. `elf` is NULL for what is no ELF
+ * file. What gzip holds is not looked into (bundle/gzip.h). An ordinary program has no kinds and no obstacle.
+ */
+void bnd_boot_read(struct bnd_boot *ret_boot, const uint8_t *data, uint64_t size, const struct bnd_elf *elf);
+
+/* Whether this is more than an ordinary file: something that boots, or is made to. */
+static inline bool bnd_boot_recognised(const struct bnd_boot *boot)
+{
+    return boot->kinds || boot->obstacle[0];
+}
 
 /* Note that something was seen. */
 void bnd_boot_note(struct bnd_boot *boot, uint64_t offset, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
+
+/* Say why it can't be booted, and what would be needed; the first reason stays. */
+void bnd_boot_refuse(struct bnd_boot *boot, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* "x86-64", "aarch64", …: an ELF machine (EM_…) as people call it; "unknown" for what is not in the list. */
+const char *bnd_machine_name(uint16_t machine);
 
 #endif

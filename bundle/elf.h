@@ -29,8 +29,8 @@ struct bnd_span {
     uint64_t offset, size;
 };
 
-/* Fill *ret_elf from the file header. False when these bytes are no little-endian ELF file, or its tables do
- * not lie in the file. Borrows `data`. */
+/* Fill *ret_elf from the file header. False when these bytes are no little-endian ELF file, or its program
+ * headers do not lie in the file; a section table that does not is none. Borrows `data`. */
 bool bnd_elf_open(struct bnd_elf *ret_elf, const uint8_t *data, uint64_t size);
 
 /* Program header `i`; false beyond the last. Its fields are as they stand in the file: unchecked. */
@@ -41,7 +41,8 @@ bool bnd_elf_segment(const struct bnd_elf *elf, size_t i, struct bnd_segment *re
 bool bnd_elf_section(const struct bnd_elf *elf, const char *name, struct bnd_span *ret_span);
 
 /* The note of that owner and type, in PT_NOTE segments and in SHT_NOTE sections: mini-os has its notes in
- * sections alone. *ret_desc may be NULL. */
+ * sections alone. *ret_desc (may be NULL) is its descriptor. What comes behind thousands of notes is not
+ * found. */
 bool bnd_elf_note(const struct bnd_elf *elf, const char *owner, uint32_t type, struct bnd_span *ret_desc);
 
 #endif

@@ -1,4 +1,4 @@
-/* Finds the entrypoint and asks its bytes whether it is a unikernel. */
+/* Finds the entrypoint, or the forms in which it exists. */
 #include "bundle/image.h"
 
 #include <errno.h>
@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #include "lib/cleanup.h"
 #include "lib/err.h"
@@ -15,9 +14,11 @@
 #define DEFAULT_PATH                                                                                         \
     "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin" /* runc's, when env has none */
 
-#define FAMILY_BYTES (UINT64_C(256) << 20) /* a sparse file can be of any size */
+/* What build systems call the forms of one unikernel. */
+static const char *const variants[] = {".hvt", ".spt", ".virtio", ".elf", ".bin", ".kernel", ".img"};
 
-static const char *const variants[BND_VARIANTS] = {".hvt", ".spt"};
+/* Where images of the Unikraft project's tool have the kernel; all of process.args are its arguments. */
+#define KRAFT_KERNEL "/unikraft/bin/kernel"
 
 /* Where docker and podman bind the init program that they put in front of the entrypoint ("--init"). */
 static const char *const engine_inits[] = {"/sbin/docker-init", "/run/podman-init", "/dev/init"};
@@ -82,49 +83,6 @@ static int open_program(const struct bnd_files *files, const char *name, const c
     return r;
 }
 
-/* Which family's it is: the families may look at every byte, up to a limit. */
-static int find_family(struct bnd_image *image, uint64_t size, struct rk_err *err)
-{
-    if (size > FAMILY_BYTES)
-        size = FAMILY_BYTES;
-    void *map = mmap(NULL, size, PROT_READ, MAP_PRIVATE, image->fd, 0);
-    if (map == MAP_FAILED)
-        return rk_fail_errno(err, "map");
-    struct bnd_bytes bytes = {.solo5 = &image->solo5, .data = map, .size = size};
-    for (const struct bnd_family *const *f = bnd_families; *f && !image->family; f++)
-        if ((*f)->recognise(&bytes, &image->boot, &image->keys))
-            image->family = *f;
-    munmap(map, size);
-    return 0;
-}
-
-/* Judge the open file. 1: *ret_image has taken fd over; 0: no unikernel. */
-static int judge(struct bnd_image *ret_image, int fd, const char *path, struct rk_err *err)
-{
-    struct rk_source source;
-    struct bnd_image image = {.fd = fd};
-    int r = rk_source_from_fd(&source, fd, err);
-    if (r < 0)
-        return r;
-    r = rk_solo5_read(&image.solo5, &source, err);
-    if (r <= 0)
-        return r;
-    image.boot.machine = image.solo5.machine;
-    if (image.solo5.target == RK_SOLO5_HVT)
-        image.boot.kinds = BND_KIND_BIT(BND_HVT);
-    if (image.solo5.target == RK_SOLO5_SPT)
-        image.boot.kinds = BND_KIND_BIT(BND_SPT);
-    if ((r = find_family(&image, source.size, err)) < 0)
-        return r;
-    image.path = strdup(path);
-    if (!image.path) {
-        rk_argv_fini(&image.keys);
-        return rk_fail(err, -ENOMEM, "out of memory");
-    }
-    *ret_image = image;
-    return 1;
-}
-
 /* Add the entrypoint in one form. 1: found and a unikernel; 0: found and none; -ENOENT: not there; else an
  * error with its text. */
 static int try_form(struct bnd_images *images, const struct bnd_files *files, const char *name,
@@ -138,14 +96,38 @@ static int try_form(struct bnd_images *images, const struct bnd_files *files, co
         errno = -fd;
         return rk_fail_errno(err, "open entrypoint '%s' in the rootfs", name);
     }
-    int r = judge(&images->v[images->n], fd, path, err);
+    struct bnd_image image;
+    int r = bnd_image_read(&image, fd, path, err);
     if (r < 0)
         return rk_wrap(err, "image '%s'", path);
-    if (r > 0) {
-        images->n++;
-        rk_take_fd(&fd);
+    if (r == 0)
+        return 0;
+    rk_take_fd(&fd);
+    struct bnd_image *v = realloc(images->v, (images->n + 1) * sizeof *v);
+    if (!v) {
+        bnd_image_fini(&image);
+        return rk_fail(err, -ENOMEM, "out of memory");
     }
-    return r;
+    images->v = v;
+    images->v[images->n++] = image;
+    return 1;
+}
+
+/* The entrypoint is missing: is it there under another name? */
+static int try_variants(struct bnd_images *images, const struct bnd_files *files, const char *name,
+                        struct rk_err *err)
+{
+    int r = 0;
+    for (size_t i = 0; i < RK_COUNT(variants) && r >= 0; i++) {
+        r = try_form(images, files, name, variants[i], err);
+        if (r == -ENOENT)
+            r = 0;
+    }
+    if (r < 0 || images->n > 0)
+        return r;
+    r = try_form(images, files, KRAFT_KERNEL, "", err);
+    images->entry_is_arg = r > 0;
+    return r == -ENOENT ? 0 : r;
 }
 
 int bnd_images_find(struct bnd_images *ret_images, const struct bnd_files *files, struct rk_err *err)
@@ -153,14 +135,8 @@ int bnd_images_find(struct bnd_images *ret_images, const struct bnd_files *files
     struct bnd_images images = {.arg_index = entry_index(files->spec)};
     const char *name = files->spec->args.v[images.arg_index];
     int r = try_form(&images, files, name, "", err);
-    if (r == -ENOENT) {
-        r = 0;
-        for (size_t i = 0; i < BND_VARIANTS && r >= 0; i++) {
-            r = try_form(&images, files, name, variants[i], err);
-            if (r == -ENOENT)
-                r = 0;
-        }
-    }
+    if (r == -ENOENT)
+        r = try_variants(&images, files, name, err);
     if (r < 0) {
         bnd_images_fini(&images);
         return r;
@@ -171,10 +147,8 @@ int bnd_images_find(struct bnd_images *ret_images, const struct bnd_files *files
 
 void bnd_images_fini(struct bnd_images *images)
 {
-    for (size_t i = 0; i < images->n; i++) {
-        free(images->v[i].path);
-        rk_close(&images->v[i].fd);
-        rk_argv_fini(&images->v[i].keys);
-    }
-    images->n = 0;
+    for (size_t i = 0; i < images->n; i++)
+        bnd_image_fini(&images->v[i]);
+    free(images->v);
+    *images = (struct bnd_images){0};
 }

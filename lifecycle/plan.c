@@ -86,7 +86,7 @@ static int record_from_spec(struct ctr_record *r, struct bnd_spec *spec, const c
 }
 
 static int record_from_image(struct ctr_record *r, struct bnd_image *image, struct bnd_spec *spec,
-                             size_t arg_index, struct rk_err *err)
+                             size_t first, struct rk_err *err)
 {
     const struct rk_solo5_mft *mft = &image->solo5.mft;
     const struct rk_argv *args = &spec->args;
@@ -97,7 +97,7 @@ static int record_from_image(struct ctr_record *r, struct bnd_image *image, stru
     r->family = copy(image->family->name, &failed);
     r->keys = image->keys;
     image->keys = (struct rk_argv){0};
-    for (size_t i = arg_index + 1; i < args->n && !failed; i++)
+    for (size_t i = first; i < args->n && !failed; i++)
         failed = rk_argv_add(&r->args, args->v[i]) < 0;
     for (size_t i = 0; i < spec->env.n && !failed; i++)
         failed = rk_argv_add(&r->env, spec->env.v[i]) < 0;
@@ -275,7 +275,8 @@ static int plan_unikernel(struct ctr_plan *plan, struct ctr_call *call, const ch
     struct bnd_image *image = &images->v[choice.form];
     int64_t headroom = s->memory_headroom_kib < 0 ? -1 : s->memory_headroom_kib * 1024;
     if ((r = record_from_spec(plan->record, spec, id, err)) < 0 ||
-        (r = record_from_image(plan->record, image, spec, images->arg_index, err)) < 0 ||
+        (r = record_from_image(plan->record, image, spec, images->arg_index + !images->entry_is_arg, err)) <
+            0 ||
         (r = choose_network_mode(plan->record, spec, s, err)) < 0 ||
         (r = choose_identity(plan, s, err)) < 0 ||
         (r = hv_memory_size(&plan->record->memory, plan->monitor, hv_image_memory(image),

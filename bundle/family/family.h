@@ -55,8 +55,8 @@ struct bnd_family {
     /* Whether the image is of this family. *boot is how it can be booted by its bytes: a family that knows
      * better adds or removes kinds, and what it recognised the image by goes into the evidence. Appends to
      * *ret_keys the option names that its guests take and that this image contains; cmdline gets them back in
-     * guest->keys. Called with every executable of every container: whoever has to read through all bytes
-     * looks at something cheaper first. */
+     * guest->keys. Called with what speaks a boot protocol, and with every ELF file that shows no sign of
+     * being an ordinary program: whoever has to read through all bytes looks at something cheaper first. */
     bool (*recognise)(const struct bnd_bytes *image, struct bnd_boot *boot, struct rk_argv *ret_keys);
     /* The machine for guests of this kind, or NULL when the family can't be booted that way; not asked for
      * hvt and spt. NULL: no kind at all but these. */

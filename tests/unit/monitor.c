@@ -150,7 +150,8 @@ static unsigned kinds_of(uint32_t target)
 
 static void test_choose(void)
 {
-    static struct bnd_images images;
+    static struct bnd_image forms[2];
+    struct bnd_images images = {.v = forms};
     char path[] = "/a";
     images.n = 1;
     images.v[0].path = path;
@@ -173,7 +174,8 @@ static void test_choose(void)
 /* The form that this host can run wins, in whichever order they stand. */
 static void test_choose_form(void)
 {
-    static struct bnd_images images;
+    static struct bnd_image forms[2];
+    struct bnd_images images = {.v = forms};
     char hvt[] = "/a.hvt", spt[] = "/a.spt";
     struct hv_choice c = {.form = 99};
     struct rk_err err = {0};
