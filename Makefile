@@ -37,9 +37,9 @@ MAINLINK    = -pie $(SANFLAGS) $(shell $(PKG_CONFIG) --libs $(LIBS_USED))
 else
 MAINFLAGS   = $(CFLAGS) $(COMMON) -fPIE $(HARDEN)
 # Static: the dynamic loader and its libraries would cost more than a whole container start (docs/architecture.md).
-# libnl can look up host names, for which static linking draws a warning; runuk never does.
-QUIET_LD   := $(shell ld --help 2>/dev/null | grep -q -e --no-warnings && echo -Wl,--no-warnings)
-MAINLINK    = -static-pie -Wl,-z,relro,-z,now $(QUIET_LD) $(shell $(PKG_CONFIG) --static --libs $(LIBS_USED))
+# libnl can look up names, for which static linking draws warnings; runuk never does (netplumb/names.c).
+NO_NAMES    := -Wl,--wrap=getaddrinfo,--wrap=getprotobyname,--wrap=getprotobynumber
+MAINLINK    = -static-pie -Wl,-z,relro,-z,now $(NO_NAMES) $(shell $(PKG_CONFIG) --static --libs $(LIBS_USED))
 endif
 
 DEFS := -DRUNUK_VERSION='"$(VERSION)"' -DRUNUK_COMMIT='"$(COMMIT)"' -DRUNUK_LIBEXECDIR='"$(LIBEXECDIR)"' \
@@ -70,6 +70,7 @@ RUNUK_OBJS := \
 	bundle/spec.o \
 	bundle/spec_linux.o \
 	bundle/spec_process.o \
+	bundle/spec_scheduler.o \
 	config/annotations.o \
 	config/flags.o \
 	config/global.o \
@@ -118,6 +119,7 @@ RUNUK_OBJS := \
 	lifecycle/watch.o \
 	netplumb/bridge.o \
 	netplumb/ingress.o \
+	netplumb/names.o \
 	netplumb/none.o \
 	netplumb/redirect.o \
 	netplumb/session.o \
@@ -139,6 +141,7 @@ RUNUK_OBJS := \
 	sandbox/namespaces.o \
 	sandbox/rlimits.o \
 	sandbox/root.o \
+	sandbox/scheduler.o \
 	sandbox/sysctl.o \
 	sandbox/systemd/annotation.o \
 	sandbox/systemd/call.o \
@@ -235,21 +238,23 @@ $(B)/runuk-scope: $(addprefix $(B)/scope/,$(SCOPE_OBJS))
 
 # Each is tests/unit/NAME.c, a program that prints TAP and ends with 0 when all is well.
 UNIT_TESTS := bpf config figures files guest hvt_call lib load monitor record solo5 spec systemd
-# Each is tests/fuzz/NAME.c with LLVMFuzzerTestOneInput; FUZZ_DEPS_NAME are the sources that it exercises.
-FUZZ_TESTS       := guest record solo5 spec systemd
-FUZZ_DEPS_guest  := bundle/boot.c bundle/fill.c bundle/family/family.c bundle/family/mirage.c bundle/family/solo5.c lib/argv.c lib/err.c
-FUZZ_DEPS_record := lifecycle/record.c lifecycle/record_net.c bundle/hooks.c lib/argv.c lib/err.c lib/fd.c lib/json.c \
-                    lib/process.c sandbox/cgroup.c sandbox/cgroup_devices.c sandbox/cgroup_freeze.c sandbox/cgroup_more.c \
-                    sandbox/cgroup_remove.c sandbox/cgroup_unit.c sandbox/cgroup_v1.c sandbox/cgroup_v2.c sandbox/systemd/annotation.c \
-                    sandbox/systemd/call.c sandbox/systemd/limits.c sandbox/systemd/place.c
-FUZZ_DEPS_solo5  := lib/solo5.c lib/err.c
-FUZZ_DEPS_spec   := bundle/hooks.c bundle/resources.c bundle/spec.c bundle/spec_linux.c bundle/spec_process.c lib/argv.c lib/err.c \
-                    lib/fd.c lib/json.c
-FUZZ_DEPS_systemd := lib/argv.c lib/err.c lib/fd.c lib/process.c sandbox/cgroup.c sandbox/cgroup_devices.c \
-                     sandbox/cgroup_freeze.c sandbox/cgroup_more.c sandbox/cgroup_remove.c sandbox/cgroup_unit.c sandbox/cgroup_v1.c \
-                     sandbox/cgroup_v2.c sandbox/systemd/annotation.c sandbox/systemd/call.c sandbox/systemd/limits.c \
-                     sandbox/systemd/place.c
-FUZZ_SECONDS     ?= 60
+# Each is tests/fuzz/NAME.c with LLVMFuzzerTestOneInput, over the sources of the unit test of the same name.
+FUZZ_TESTS   := guest record solo5 spec systemd
+FUZZ_SOURCES  = $(patsubst %.o,%.c,$(filter-out tests/%,$(UNIT_OBJS_$(1))))
+FUZZ_SECONDS ?= 60
+
+# The cgroup code, and the readers of config.json, with what they need.
+CGROUP_OBJS := $(filter sandbox/cgroup% sandbox/systemd/%,$(RUNUK_OBJS)) \
+	lib/argv.o \
+	lib/err.o \
+	lib/fd.o \
+	lib/process.o
+
+SPEC_OBJS := $(filter bundle/hooks.o bundle/resources.o bundle/spec%,$(RUNUK_OBJS)) \
+	lib/argv.o \
+	lib/err.o \
+	lib/fd.o \
+	lib/json.o
 
 UNIT_OBJS_bpf := \
 	hypervisor/solo5/bpf.o \
@@ -272,17 +277,8 @@ UNIT_OBJS_figures := \
 	lib/figures.o \
 	tests/unit/figures.o
 
-UNIT_OBJS_files := \
+UNIT_OBJS_files := $(SPEC_OBJS) \
 	bundle/files.o \
-	bundle/hooks.o \
-	bundle/resources.o \
-	bundle/spec.o \
-	bundle/spec_linux.o \
-	bundle/spec_process.o \
-	lib/argv.o \
-	lib/err.o \
-	lib/fd.o \
-	lib/json.o \
 	tests/unit/files.o
 
 UNIT_OBJS_guest := \
@@ -332,27 +328,11 @@ UNIT_OBJS_monitor := \
 	lib/solo5.o \
 	tests/unit/monitor.o
 
-UNIT_OBJS_record := \
+UNIT_OBJS_record := $(CGROUP_OBJS) \
 	bundle/hooks.o \
-	lib/argv.o \
-	lib/err.o \
-	lib/fd.o \
 	lib/json.o \
-	lib/process.o \
 	lifecycle/record.o \
 	lifecycle/record_net.o \
-	sandbox/cgroup.o \
-	sandbox/cgroup_devices.o \
-	sandbox/cgroup_freeze.o \
-	sandbox/cgroup_more.o \
-	sandbox/cgroup_remove.o \
-	sandbox/cgroup_unit.o \
-	sandbox/cgroup_v1.o \
-	sandbox/cgroup_v2.o \
-	sandbox/systemd/annotation.o \
-	sandbox/systemd/call.o \
-	sandbox/systemd/limits.o \
-	sandbox/systemd/place.o \
 	tests/fuzz/record.o \
 	tests/unit/record.o
 
@@ -362,36 +342,11 @@ UNIT_OBJS_solo5 := \
 	tests/fuzz/solo5.o \
 	tests/unit/solo5.o
 
-UNIT_OBJS_spec := \
-	bundle/hooks.o \
-	bundle/resources.o \
-	bundle/spec.o \
-	bundle/spec_linux.o \
-	bundle/spec_process.o \
-	lib/argv.o \
-	lib/err.o \
-	lib/fd.o \
-	lib/json.o \
+UNIT_OBJS_spec := $(SPEC_OBJS) \
 	tests/fuzz/spec.o \
 	tests/unit/spec.o
 
-UNIT_OBJS_systemd := \
-	lib/argv.o \
-	lib/err.o \
-	lib/fd.o \
-	lib/process.o \
-	sandbox/cgroup.o \
-	sandbox/cgroup_devices.o \
-	sandbox/cgroup_freeze.o \
-	sandbox/cgroup_more.o \
-	sandbox/cgroup_remove.o \
-	sandbox/cgroup_unit.o \
-	sandbox/cgroup_v1.o \
-	sandbox/cgroup_v2.o \
-	sandbox/systemd/annotation.o \
-	sandbox/systemd/call.o \
-	sandbox/systemd/limits.o \
-	sandbox/systemd/place.o \
+UNIT_OBJS_systemd := $(CGROUP_OBJS) \
 	tests/fuzz/systemd.o \
 	tests/unit/systemd.o
 
@@ -404,7 +359,7 @@ $(addprefix $(B)/unit/,$(UNIT_TESTS)): $(B)/unit/%: $$(addprefix $(B)/,$$(UNIT_O
 	@mkdir -p $(@D)
 	$(call SAY,LINK)$(CC) $(MAINFLAGS) $^ -o $@ $(MAINLINK)
 
-$(addprefix $(B)/fuzz/,$(FUZZ_TESTS)): $(B)/fuzz/%: tests/fuzz/%.c $$(FUZZ_DEPS_$$*)
+$(addprefix $(B)/fuzz/,$(FUZZ_TESTS)): $(B)/fuzz/%: tests/fuzz/%.c $$(call FUZZ_SOURCES,$$*)
 	@mkdir -p $(@D)
 	clang -g -O1 $(filter-out -MMD -MP,$(COMMON)) -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined \
 	    $^ -o $@ $(shell $(PKG_CONFIG) --libs jansson)
@@ -432,7 +387,7 @@ $(B)/defs: FORCE
 $(B)/runuk: $(addprefix $(B)/,$(RUNUK_OBJS))
 	$(call SAY,LINK)$(CC) $(MAINFLAGS) $^ -o $@ $(MAINLINK)
 
-# --- guests: tiny unikernels of our own for tests and demo, NAME.hvt and NAME.spt each ---------------------------------------
+# --- guests: tiny unikernels of our own for tests and demo, NAME.hvt and NAME.spt each, and some for bare machines ------------
 
 GUESTS := block crash exit forbidden hello hog net net2 time web
 
@@ -453,30 +408,44 @@ GUEST_hvt   := -DGUEST_HVT
 GUEST_spt   := -DGUEST_SPT
 GUEST_nosse := -DGUEST_HVT -mno-sse -mgeneral-regs-only
 
-GUEST_IMAGES := $(foreach g,$(GUESTS),$(B)/guests/$(g).hvt $(B)/guests/$(g).spt) $(B)/guests/hello-nosse.hvt
+# The same programs and two more, entered as a bare machine's boot protocols have it: NAME.multiboot (an ELF32),
+# NAME.multiboot64 (an ELF64 with its addresses in the header), NAME.pvh and NAME.linux64.
+GUESTS_BARE    := exit finish hello hog machine time
+GUEST_BARE     := linux64 multiboot multiboot64 pvh
+GUEST_BARE_LIB := bare_boot.o bare_start.o bare_virtio.o
+$(foreach f,$(GUEST_BARE),$(eval GUEST_$(f) := -DGUEST_BARE -DGUEST_$(shell echo $(f) | tr a-z A-Z)))
+
+GUEST_IMAGES := $(foreach g,$(GUESTS_BARE),$(addprefix $(B)/guests/$(g).,$(GUEST_BARE))) \
+                $(foreach g,$(GUESTS),$(B)/guests/$(g).hvt $(B)/guests/$(g).spt) $(B)/guests/hello-nosse.hvt
 
 .PHONY: guests
 guests: $(GUEST_IMAGES)
 all: guests
 
-# $(1): the flavour; $(2): its binding.
+# $(1): the flavour; $(2): its binding; $(3): more members of its archive.
 define GUEST_RULES
 $(B)/guests/$(1)/%.o: tests/guests/%.c
 	@mkdir -p $$(@D)
 	$$(call SAY,CC  )$$(CC) $$(GUEST_FLAGS) $$(GUEST_$(1)) -c $$< -o $$@
 
-$(B)/guests/$(1)/libguest.a: $(addprefix $(B)/guests/$(1)/,$(GUEST_LIB_OBJS) bind_$(2).o)
+$(B)/guests/$(1)/%.o: tests/guests/%.S
+	@mkdir -p $$(@D)
+	$$(call SAY,AS  )$$(CC) $$(GUEST_FLAGS) $$(GUEST_$(1)) -c $$< -o $$@
+
+$(B)/guests/$(1)/libguest.a: $(addprefix $(B)/guests/$(1)/,$(GUEST_LIB_OBJS) bind_$(2).o $(3))
 	rm -f $$@
 	$$(AR) rcs $$@ $$^
 
 # A flavour for the hypervisor has text that can only be executed, as the reference guests have.
-$(B)/guests/$(1)/guest.ld: tests/guests/guest.ld.in
+# On a bare machine only PVH has a note.
+$(B)/guests/$(1)/guest.ld: tests/guests/$(if $(filter bare,$(2)),bare,guest).ld.in
 	@mkdir -p $$(@D)
-	sed 's/TEXT_FLAGS/$(if $(filter hvt,$(2)),1,5)/' $$< > $$@
+	sed -e 's/TEXT_FLAGS/$(if $(filter hvt,$(2)),1,5)/' $(if $(filter linux64 multi%,$(1)),-e '/PT_NOTE/d' -e '/pvh/d') $$< > $$@
 endef
 $(eval $(call GUEST_RULES,hvt,hvt))
 $(eval $(call GUEST_RULES,spt,spt))
 $(eval $(call GUEST_RULES,nosse,hvt))
+$(foreach f,$(GUEST_BARE),$(eval $(call GUEST_RULES,$(f),bare,$(GUEST_BARE_LIB))))
 
 GUEST_DO_LINK = $(CC) $(GUEST_LINK) -Wl,-T,$(filter %.ld,$^) $(filter %.o,$^) $(filter %.a,$^) -o $@
 
@@ -489,37 +458,35 @@ $(B)/guests/%.spt: $(B)/guests/spt/%.o $(B)/guests/spt/libguest.a $(B)/guests/sp
 $(B)/guests/%-nosse.hvt: $(B)/guests/nosse/%.o $(B)/guests/nosse/libguest.a $(B)/guests/nosse/guest.ld
 	$(call SAY,LINK)$(GUEST_DO_LINK)
 
-.SECONDARY: $(foreach f,hvt spt nosse,$(addprefix $(B)/guests/$(f)/,$(addsuffix .o,$(GUESTS))))
+$(B)/guests/%.pvh: $(B)/guests/pvh/%.o $(B)/guests/pvh/libguest.a $(B)/guests/pvh/guest.ld
+	$(call SAY,LINK)$(GUEST_DO_LINK)
+
+$(B)/guests/%.linux64: $(B)/guests/linux64/%.o $(B)/guests/linux64/libguest.a $(B)/guests/linux64/guest.ld
+	$(call SAY,LINK)$(GUEST_DO_LINK)
+
+$(B)/guests/%.multiboot64: $(B)/guests/multiboot64/%.o $(B)/guests/multiboot64/libguest.a $(B)/guests/multiboot64/guest.ld
+	$(call SAY,LINK)$(GUEST_DO_LINK)
+
+# QEMU takes an ELF64 only with addresses in its header, so the container is made an ELF32.
+$(B)/guests/%.multiboot: $(B)/guests/multiboot/%.o $(B)/guests/multiboot/libguest.a $(B)/guests/multiboot/guest.ld
+	$(call SAY,LINK)$(GUEST_DO_LINK).64 && objcopy -S -I elf64-x86-64 -O elf32-i386 $@.64 $@ && rm $@.64
+
+.SECONDARY: $(foreach f,hvt spt nosse,$(addprefix $(B)/guests/$(f)/,$(addsuffix .o,$(GUESTS)))) \
+            $(foreach f,$(GUEST_BARE),$(addprefix $(B)/guests/$(f)/,$(addsuffix .o,$(GUESTS_BARE))))
 
 # --- the cgroup code behind a command line, for tests/cgroup.bats ------------------------------------------------------------
 
-CGROUP_DRIVER_OBJS := \
-	lib/argv.o \
-	lib/err.o \
-	lib/fd.o \
-	lib/process.o \
-	sandbox/cgroup.o \
-	sandbox/cgroup_devices.o \
-	sandbox/cgroup_freeze.o \
-	sandbox/cgroup_more.o \
-	sandbox/cgroup_remove.o \
-	sandbox/cgroup_unit.o \
-	sandbox/cgroup_v1.o \
-	sandbox/cgroup_v2.o \
-	sandbox/systemd/annotation.o \
-	sandbox/systemd/call.o \
-	sandbox/systemd/limits.o \
-	sandbox/systemd/place.o \
+CGROUP_DRIVER_OBJS := $(CGROUP_OBJS) \
 	tests/unit/cgroup_driver.o
 
 $(B)/unit/cgroup_driver: $(addprefix $(B)/,$(CGROUP_DRIVER_OBJS))
 	@mkdir -p $(@D)
 	$(call SAY,LINK)$(CC) $(MAINFLAGS) $^ -o $@ $(MAINLINK)
 
-# --- runuk with its fault points, for tests/oci-faults.bats --------------------------------------------------------------
+# --- runuk with its fault points, for tests/*-faults.bats --------------------------------------------------------------
 
 # Only what has such points differs from $(B)/runuk.
-FAULT_SOURCES := $(filter $(RUNUK_OBJS:.o=.c),$(shell grep -l 'RK_FAULT' */*.c))
+FAULT_SOURCES := $(filter $(RUNUK_OBJS:.o=.c),$(shell grep -l 'RK_FAULT' */*.c */*/*.c))
 FAULT_OBJS    := $(patsubst %.c,$(B)/faults/%.o,$(FAULT_SOURCES) lib/fault.c) \
                  $(addprefix $(B)/,$(filter-out $(FAULT_SOURCES:.c=.o),$(RUNUK_OBJS)))
 
@@ -551,6 +518,7 @@ NET_DRIVER_OBJS := \
 	lib/err.o \
 	netplumb/bridge.o \
 	netplumb/ingress.o \
+	netplumb/names.o \
 	netplumb/none.o \
 	netplumb/redirect.o \
 	netplumb/session.o \

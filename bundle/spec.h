@@ -102,6 +102,23 @@ struct bnd_rlimit {
     uint64_t soft, hard;
 };
 
+/* For sched_setattr(2). */
+struct bnd_scheduler {
+    const char *name; /* the policy's; NULL: not given */
+    unsigned policy;  /* SCHED_… */
+    int nice;
+    uint64_t flags;                     /* SCHED_FLAG_… */
+    uint64_t priority;                  /* 1 … 99 of real-time policies, else 0 */
+    uint64_t runtime, deadline, period; /* ns */
+};
+
+/* For ioprio_set(2). */
+struct bnd_io_priority {
+    const char *name; /* the class'; NULL: not given */
+    int io_class;     /* IOPRIO_CLASS_… */
+    int level;        /* 0 (first) … 7 */
+};
+
 /* Ids of a user namespace: `count` of them from `inside` are those from `outside` in the caller's. */
 struct bnd_id_map {
     uint32_t inside, outside, count;
@@ -126,6 +143,8 @@ struct bnd_spec {
     size_t group_count;
     struct bnd_rlimit *rlimits;
     size_t rlimit_count;
+    struct bnd_scheduler scheduler;
+    struct bnd_io_priority io_priority;
     char *apparmor_profile, *selinux_label;       /* NULL when not given */
     unsigned short console_rows, console_columns; /* 0 when not given */
     char *hostname, *domainname;                  /* NULL when not given */

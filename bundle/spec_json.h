@@ -10,6 +10,9 @@
 int bnd_spec_read_entry(struct bnd_spec *spec, json_t *root, struct rk_err *err);
 int bnd_spec_read_process(struct bnd_spec *spec, json_t *root, struct rk_err *err);
 
+/* Of the process object: fill scheduler and io_priority. */
+int bnd_spec_read_scheduler(struct bnd_spec *spec, json_t *process, struct rk_err *err);
+
 /* Fill spec->hooks from root.hooks; spec->namespaces, id maps, sysctls, cgroups_path and resources from
  * root.linux. Errors name the key. */
 int bnd_spec_read_hooks(struct bnd_spec *spec, json_t *root, struct rk_err *err);

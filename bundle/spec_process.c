@@ -169,7 +169,8 @@ int bnd_spec_read_process(struct bnd_spec *spec, json_t *root, struct rk_err *er
         (r = rk_json_int(process, "process", "oomScoreAdj", &spec->oom_score_adj, err)) < 0 ||
         (r = rk_json_strdup(process, "process", "apparmorProfile", &spec->apparmor_profile, err)) < 0 ||
         (r = rk_json_strdup(process, "process", "selinuxLabel", &spec->selinux_label, err)) < 0 ||
-        (r = read_user(spec, process, err)) < 0 || (r = read_rlimits(spec, process, err)) < 0)
+        (r = read_user(spec, process, err)) < 0 || (r = read_rlimits(spec, process, err)) < 0 ||
+        (r = bnd_spec_read_scheduler(spec, process, err)) < 0)
         return r;
     return read_console_size(spec, process, err);
 }

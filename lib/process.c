@@ -34,6 +34,24 @@ static int read_stat(pid_t pid, uint64_t *ret_start, char *ret_state)
     return 0;
 }
 
+/* This boot's id, read once: it outlives us. Empty when it can't be read. */
+static const char *this_boot(void)
+{
+    static char boot[RK_BOOT_SIZE];
+    rk_autoclose int fd = -1;
+    if (*boot || (fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC)) < 0)
+        return boot;
+    if (read(fd, boot, sizeof boot - 1) != (ssize_t)sizeof boot - 1)
+        *boot = '\0';
+    return boot;
+}
+
+/* Where one of them is not known, pid and start time have to do. */
+static bool is_this_boot(const struct rk_process *process)
+{
+    return !*process->boot || !*this_boot() || strcmp(process->boot, this_boot()) == 0;
+}
+
 int rk_process_get(struct rk_process *ret, pid_t pid)
 {
     char state;
@@ -42,6 +60,7 @@ int rk_process_get(struct rk_process *ret, pid_t pid)
     if (r < 0)
         return r;
     *ret = (struct rk_process){.pid = pid, .start = start};
+    memcpy(ret->boot, this_boot(), sizeof ret->boot);
     return 0;
 }
 
@@ -50,7 +69,7 @@ bool rk_process_alive(const struct rk_process *process)
     char state;
     uint64_t start;
     return process->pid > 0 && read_stat(process->pid, &start, &state) == 0 && start == process->start &&
-           state != 'Z' && state != 'X';
+           state != 'Z' && state != 'X' && is_this_boot(process);
 }
 
 int rk_process_open(const struct rk_process *process)

@@ -6,11 +6,14 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#define RK_BOOT_SIZE 37 /* bytes of a boot id, with its NUL */
+
 /* `start` is field 22 of /proc/PID/stat (clock ticks since boot), which with the pid is unique until the next
- * boot. */
+ * boot; `boot` is /proc/sys/kernel/random/boot_id (random(4)), or empty where it is not known. */
 struct rk_process {
     pid_t pid;
     uint64_t start;
+    char boot[RK_BOOT_SIZE];
 };
 
 /* Describe the living (or zombie) process `pid`. 0 or a negative errno (-ESRCH when there is none). */

@@ -11,6 +11,7 @@
 
 #include "lib/cleanup.h"
 #include "lib/err.h"
+#include "lib/fault.h"
 #include "lib/fd.h"
 #include "sandbox/namespaces.h"
 #include "sandbox/userns.h"
@@ -38,15 +39,19 @@ int ctr_apart(const struct ctr_record *record, ctr_apart_fn *fn, void *data, str
         return rk_fail_errno(err, "make a pipe");
     pid_t pid = fork();
     if (pid == 0) {
+        RK_FAULT("apart:born");
         int r = user >= 0 && setns(user, CLONE_NEWUSER) < 0
                     ? rk_fail_errno(err, "join the container's user namespace")
                     : fn(data, err);
         err->code = r;
+        RK_FAULT("apart:done");
         _exit(rk_write_all(pair[1], err, sizeof *err) < 0);
     }
     rk_close(&pair[1]);
+    RK_FAULT("apart:forked");
     int r = pid < 0 ? -errno : rk_read_fd(pair[0], sizeof *err, &answer, &len);
     rk_close(&pair[0]);
+    RK_FAULT("apart:answered");
     while (pid > 0 && waitpid(pid, NULL, 0) < 0 && errno == EINTR)
         ;
     if (r < 0 || len != sizeof *err)

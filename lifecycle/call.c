@@ -102,5 +102,5 @@ struct hv_host ctr_call_host(const struct ctr_call *call)
     return (struct hv_host){.monitor_dir = call->settings.monitor_dir,
                             .qemu = "/usr/bin/qemu-system-x86_64",
                             .accel = "auto",
-                            .state_root = call->store.fd};
+                            .state_root = ctr_store_trusted(&call->store)};
 }

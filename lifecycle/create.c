@@ -129,7 +129,18 @@ static int start_unit(struct work *w, struct rk_err *err)
 {
     struct ctr_record *record = w->plan->record;
     int r = box_cgroup_start_unit(&record->cgroup, &w->plan->spec->resources, record->process.pid, err);
-    return r < 0 ? r : tell(w->sync, CTR_MSG_CGROUP, "", err);
+    if (r == 0)
+        r = tell(w->sync, CTR_MSG_CGROUP, "", err);
+    RK_FAULT("unit:told");
+    return r;
+}
+
+/* The first process is there, in a user namespace without ids. */
+static int map_user(struct work *w, pid_t pid, struct rk_err *err)
+{
+    int r = box_userns_map(pid, w->plan->spec, err);
+    RK_FAULT("userns:mapped");
+    return r < 0 ? r : tell(w->sync, CTR_MSG_MAPPED, "", err);
 }
 
 /* Clone the first process, and wait until it is in its cgroup and namespaces. */
@@ -185,8 +196,7 @@ static int spawn(struct work *w, struct rk_err *err)
     RK_FAULT("create:known");
     if (init.cgroup_later && (r = start_unit(w, err)) < 0)
         return r;
-    if ((plan->ns.make & CLONE_NEWUSER) &&
-        ((r = box_userns_map(pid, plan->spec, err)) < 0 || (r = tell(w->sync, CTR_MSG_MAPPED, "", err)) < 0))
+    if ((plan->ns.make & CLONE_NEWUSER) && (r = map_user(w, pid, err)) < 0)
         return r;
     return expect(w->sync, CTR_MSG_READY, err);
 }
@@ -214,7 +224,7 @@ static int run_hooks(struct work *w, struct rk_err *err)
 {
     const struct ctr_record *record = w->plan->record;
     struct bnd_hooks *hooks = &w->plan->spec->hooks;
-    struct ctr_hook_place place = {.kind = "prestart", .cwd = record->bundle, .root_fd = -1};
+    struct ctr_hook_place place = {.kind = "prestart", .cwd = record->bundle, .dir_fd = -1};
     rk_autofree char *text = NULL;
     rk_autofree char *inside = NULL;
     int r = ctr_record_state(&text, record, CTR_CREATING, false, err);
@@ -272,6 +282,13 @@ static bool wants_limits(const struct bnd_resources *r)
            is_given(r->blkio_weight) || r->more_count > 0 || (r->cpus && *r->cpus) || (r->mems && *r->mems);
 }
 
+/* Whether a cgroup that may not be made is done without, as with runc's --rootless. */
+static bool goes_without_cgroup(const struct cfg_global *global)
+{
+    return global->rootless == CFG_ROOTLESS_YES ||
+           (global->rootless == CFG_ROOTLESS_AUTO && ctr_apart_needed());
+}
+
 /* An ordinary user has a cgroup where one was delegated, and else does without, as long as nothing is to be
  * limited. Here too the record is first; with a unit, the directories are made once the first process is
  * there. */
@@ -282,12 +299,15 @@ static int make_cgroup(struct work *w, struct rk_err *err)
     int r;
     if (w->call->global->systemd_cgroup) {
         r = ctr_unit_plan(w->plan, w->call, err);
-        return r < 0 ? r : ctr_store_save(w->dir, record, err);
+        if (r == 0)
+            r = ctr_store_save(w->dir, record, err);
+        RK_FAULT("unit:recorded");
+        return r;
     }
     r = box_cgroup_create(&record->cgroup, spec->cgroups_path, record->id, &spec->resources, save_cgroup, w,
                           err);
     bool denied = r == -EACCES || r == -EPERM || r == -EROFS;
-    if (!denied || !ctr_apart_needed())
+    if (!denied || !goes_without_cgroup(w->call->global))
         return r;
     if (wants_limits(&spec->resources))
         return rk_wrap(err, "linux.resources: limits need a cgroup that this user may write");

@@ -54,9 +54,9 @@ static _Noreturn void become_hook(const struct bnd_hook *hook, const struct ctr_
     dup2(out, STDOUT_FILENO);
     dup2(out, STDERR_FILENO);
     const char *failed = NULL;
-    if (place->root_fd >= 0 && (fchdir(place->root_fd) < 0 || chroot(".") < 0))
+    if (place->dir_fd >= 0 && (fchdir(place->dir_fd) < 0 || (place->chroot && chroot(".") < 0)))
         failed = "enter the container's root";
-    else if (place->root_fd < 0 && place->cwd && chdir(place->cwd) < 0)
+    else if (place->cwd && chdir(place->cwd) < 0)
         failed = place->cwd;
     if (!failed) {
         syscall(SYS_close_range, 3, ~0U, 0);

@@ -10,8 +10,9 @@ struct rk_err;
 /* Where hooks run, beside the namespaces that the caller is in. */
 struct ctr_hook_place {
     const char *kind; /* "prestart", for messages */
-    const char *cwd;  /* NULL: stay */
-    int root_fd;      /* directory to chroot into before the path is resolved; -1: none */
+    const char *cwd;  /* NULL: stay, or dir_fd */
+    int dir_fd;       /* the same as a descriptor; -1: none */
+    bool chroot;      /* it becomes the root before the hook's path is resolved */
     char **env;       /* of hooks that bring none; NULL: the caller's */
 };
 

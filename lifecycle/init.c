@@ -148,6 +148,7 @@ static int take_identity(struct init *init, struct rk_err *err)
         free(await_create(init->sync, CTR_MSG_MAPPED));
     if (!a->ids->whole)
         init->groups_fixed = box_groups_fixed();
+    RK_FAULT("init:mapped");
     return a->ids->inherited ? 0 : box_userns_become_root(a->ids, err);
 }
 
@@ -171,6 +172,7 @@ static int set_up(struct init *init, struct rk_err *err)
     }
     if (a->cgroup_later)
         free(await_create(a->sync, CTR_MSG_CGROUP));
+    RK_FAULT("init:unit");
     if ((r = box_cgroup_join_self(a->cgroup, a->born_in_v2, err)) < 0 || (r = take_identity(init, err)) < 0 ||
         (r = box_namespaces_join(a->ns, err)) < 0)
         return r;
@@ -202,7 +204,7 @@ static void before_gate(struct init *init)
     /* Engines attach the network in the hooks that create has run. */
     if (box_sysctls_write(spec, &err) < 0)
         give_up(init->sync, &err);
-    const struct ctr_hook_place place = {.kind = "createContainer", .cwd = spec->bundle, .root_fd = -1};
+    const struct ctr_hook_place place = {.kind = "createContainer", .dir_fd = init->root};
     if (ctr_hooks_run(&spec->hooks.create_container, &place, hooks + 1, &err) < 0)
         give_up(init->sync, &err);
     RK_FAULT("init:createContainer");
@@ -259,6 +261,8 @@ static int confine(const struct init *init, unsigned files, struct rk_err *err)
         groups[who.group_count++] = a->groups[i];
     who.groups = groups;
     int r = box_rlimits_set(a->spec, err);
+    if (r == 0)
+        r = box_scheduler_set(a->spec, err);
     return r < 0 ? r : box_drop_privileges(&who, files, err);
 }
 
@@ -324,7 +328,7 @@ static void serve_start(struct init *init, int conn, char *msg, const struct rk_
         msg[n] = '\0';
         if (msg[0] == CTR_MSG_HOOKS) {
             const struct ctr_hook_place place = {
-                .kind = "startContainer", .root_fd = init->root, .env = spec->env.v};
+                .kind = "startContainer", .dir_fd = init->root, .chroot = true, .env = spec->env.v};
             if (ctr_hooks_run(&spec->hooks.start_container, &place, msg + 1, &err) < 0)
                 give_up(conn, &err);
             RK_FAULT("init:startContainer");

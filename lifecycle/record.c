@@ -91,6 +91,8 @@ json_t *ctr_record_to_json(const struct ctr_record *r)
     bad |= put(j, "status", ctr_status_name(r->status));
     bad |= json_object_set_new(j, "pid", json_integer(r->process.pid));
     bad |= json_object_set_new(j, "pidStart", json_integer((json_int_t)r->process.start));
+    if (*r->process.boot)
+        bad |= put(j, "pidBoot", r->process.boot);
     bad |= put(j, "image", r->image);
     bad |= put(j, "monitor", r->monitor);
     bad |= put(j, "family", r->family);
@@ -200,17 +202,22 @@ static int strings_from_json(struct ctr_record *r, json_t *j, struct rk_err *err
 static int numbers_from_json(struct ctr_record *r, json_t *j, struct rk_err *err)
 {
     int64_t owner = 0, pid = 0, start = 0, memory = 0, uid = 0, tap_owner = 0, kind = 0;
+    const char *boot = "";
     int code;
     if ((code = rk_json_int(j, "", "owner", &owner, err)) < 0 ||
         (code = rk_json_int(j, "", "pid", &pid, err)) < 0 ||
         (code = rk_json_int(j, "", "pidStart", &start, err)) < 0 ||
+        (code = rk_json_string(j, "", "pidBoot", &boot, err)) < 0 ||
         (code = rk_json_int(j, "", "memory", &memory, err)) < 0 ||
         (code = rk_json_int(j, "", "kind", &kind, err)) < 0 ||
         (code = rk_json_int(j, "", "uid", &uid, err)) < 0 ||
         (code = rk_json_int(j, "", "tapOwner", &tap_owner, err)) < 0)
         return code;
+    if (*boot && strlen(boot) != RK_BOOT_SIZE - 1)
+        return rk_fail(err, -EINVAL, "pidBoot: \"%.64s\" is no boot id", boot);
     r->owner = (uid_t)owner;
     r->process = (struct rk_process){.pid = (pid_t)pid, .start = (uint64_t)start};
+    snprintf(r->process.boot, sizeof r->process.boot, "%s", boot);
     r->memory = (uint64_t)memory;
     r->kind = (enum bnd_kind)kind;
     r->uid = (uid_t)uid;

@@ -241,7 +241,7 @@ static void run_poststart(const struct ctr_record *record)
         return;
     rk_autofree char *text = NULL;
     struct rk_err ignored;
-    const struct ctr_hook_place place = {.kind = "poststart", .cwd = record->bundle, .root_fd = -1};
+    const struct ctr_hook_place place = {.kind = "poststart", .cwd = record->bundle, .dir_fd = -1};
     if (ctr_record_state(&text, record, CTR_RUNNING, false, &ignored) == 0)
         ctr_hooks_run_all(&record->poststart, &place, text);
 }

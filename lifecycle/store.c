@@ -31,6 +31,14 @@ static char *default_root(void)
     return strdup("/run/runuk");
 }
 
+/* Who could change the link could change what root is meant, unless it ends in a slash, which means what it
+ * leads to. */
+static bool is_link(const char *path)
+{
+    struct stat st;
+    return lstat(path, &st) < 0 || S_ISLNK(st.st_mode);
+}
+
 int ctr_store_open(struct ctr_store *ret_store, const char *path, bool make, struct rk_err *err)
 {
     rk_autofree char *root = path ? strdup(path) : default_root();
@@ -43,19 +51,35 @@ int ctr_store_open(struct ctr_store *ret_store, const char *path, bool make, str
             return rk_fail_errno(err, "make state root '%s'", root);
         }
     }
-    rk_autoclose int fd = open(root, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    struct ctr_store store = {.fd = -1};
     struct stat st;
+    rk_autoclose int fd = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0 && (errno != ENOENT || make))
         return rk_fail_errno(err, "open state root '%s'", root);
     if (fd >= 0 && fstat(fd, &st) < 0)
         return rk_fail_errno(err, "state root '%s'", root);
-    if (fd >= 0 && (st.st_uid != geteuid() || (st.st_mode & (S_IWGRP | S_IWOTH))))
-        return rk_fail(
-            err, -EPERM,
-            "state root '%s' belongs to or can be written by others: use another --root, or chmod 0700",
-            root);
-    *ret_store = (struct ctr_store){.path = rk_take(root), .fd = rk_take_fd(&fd)};
+    if (fd >= 0 && is_link(root))
+        rk_fail(&store.flaw, -ELOOP, "state root '%s' is a symbolic link: use another --root", root);
+    else if (fd >= 0 && (st.st_uid != geteuid() || (st.st_mode & (S_IWGRP | S_IWOTH))))
+        rk_fail(&store.flaw, -EPERM,
+                "state root '%s' belongs to or can be written by others: use another --root, or chmod 0700",
+                root);
+    store.path = rk_take(root);
+    store.fd = rk_take_fd(&fd);
+    *ret_store = store;
     return 0;
+}
+
+int ctr_store_trusted(const struct ctr_store *store)
+{
+    return store->flaw.code < 0 ? -1 : store->fd;
+}
+
+static int refuse_flaw(const struct ctr_store *store, struct rk_err *err)
+{
+    if (store->flaw.code < 0)
+        *err = store->flaw;
+    return store->flaw.code;
 }
 
 void ctr_store_close(struct ctr_store *store)
@@ -127,7 +151,10 @@ static int try_add(int *ret_dir, const struct ctr_store *store, const char *id, 
 
 int ctr_store_add(int *ret_dir, const struct ctr_store *store, const char *id, struct rk_err *err)
 {
-    int r = 1;
+    int r = refuse_flaw(store, err);
+    if (r < 0)
+        return r;
+    r = 1;
     for (int i = 0; i < ADD_TRIES && r > 0; i++)
         r = try_add(ret_dir, store, id, err);
     return r > 0 ? rk_fail(err, -EAGAIN, "state directory '%s/%s' is removed as often as it is made",
@@ -163,6 +190,9 @@ int ctr_store_get(int *ret_dir, struct ctr_record **ret_record, const struct ctr
 {
     if (!ctr_store_has(store, id))
         return no_container(id, err);
+    int r = refuse_flaw(store, err);
+    if (r < 0)
+        return r;
     rk_autoclose int dir = openat(store->fd, id, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (dir < 0)
         return errno == ENOENT ? no_container(id, err)
@@ -171,7 +201,7 @@ int ctr_store_get(int *ret_dir, struct ctr_record **ret_record, const struct ctr
         if (errno != EINTR)
             return rk_fail_errno(err, "lock state of container '%s'", id);
     /* Who held the lock may have deleted the container meanwhile, and a delete may be at it now. */
-    int r = is_gone(dir) ? -ENOENT : load(ret_record, dir, err);
+    r = is_gone(dir) ? -ENOENT : load(ret_record, dir, err);
     if (r == -ENOENT)
         return no_container(id, err);
     if (r < 0)
@@ -198,7 +228,7 @@ int ctr_store_save(int dir, const struct ctr_record *record, struct rk_err *err)
 
 void ctr_store_remove_stillborn(const struct ctr_store *store, const char *id)
 {
-    if (store->fd < 0 || ctr_id_check(id, NULL) < 0)
+    if (ctr_store_trusted(store) < 0 || ctr_id_check(id, NULL) < 0)
         return;
     rk_autoclose int dir = openat(store->fd, id, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (dir < 0 || flock(dir, LOCK_EX) < 0 || is_gone(dir) || faccessat(dir, CTR_RUNC_STATE, F_OK, 0) == 0 ||

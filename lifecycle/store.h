@@ -11,8 +11,9 @@
 #include "lifecycle/record.h"
 
 struct ctr_store {
-    char *path; /* absolute or as given */
-    int fd;     /* -1 while the root does not exist */
+    char *path;         /* absolute or as given */
+    int fd;             /* -1 while the root does not exist */
+    struct rk_err flaw; /* code 0: none; see ctr_store_open */
 };
 
 #define CTR_RECORD_FILE  "runuk.json"
@@ -21,10 +22,15 @@ struct ctr_store {
 #define CTR_FIGURES_FILE "figures"    /* lib/figures.h; only where the monitor counts */
 
 /* Open the root: `path` (--root), or NULL for /run/runuk, for ordinary users $XDG_RUNTIME_DIR/runuk. With
- * `make` it is created (0700) when missing; else a missing one is an empty store. A root that others could
- * write to is refused. */
+ * `make` it is created (0700) when missing; else a missing one is an empty store. A root that is a link or
+ * that others could write to has a flaw: what is in it can be looked for, as runc does, which has the other
+ * containers; but none of ours is made, opened or removed there. */
 int ctr_store_open(struct ctr_store *ret_store, const char *path, bool make, struct rk_err *err);
 void ctr_store_close(struct ctr_store *store);
+
+/* Its descriptor, for files of ours beside the containers; -1 when there is none, or nothing in it can be
+ * trusted. */
+int ctr_store_trusted(const struct ctr_store *store);
 
 /* 0 when `id` is one that runc takes too: letters, digits, "_+-.", not "." or "..", not with a leading dot,
  * at most 1024 bytes. Else -EINVAL "invalid container ID format". */

@@ -11,6 +11,7 @@
 #include "bundle/spec.h"
 #include "lib/cleanup.h"
 #include "lib/err.h"
+#include "lib/fault.h"
 #include "sandbox/cgroup_impl.h"
 #include "sandbox/systemd/unit.h"
 
@@ -191,6 +192,7 @@ int box_cgroup_start_unit(struct box_cgroup *cgroup, const struct bnd_resources 
     struct box_unit *unit = &cgroup->unit;
     rk_autofree char *place = NULL;
     int r = start(unit, pid, &place, err);
+    RK_FAULT("unit:started");
     if (r == -ENOTCONN) { /* there is none to be stopped, nor anybody who could */
         cg_unit_fini(unit);
         *unit = (struct box_unit){.name = NULL};
@@ -201,6 +203,7 @@ int box_cgroup_start_unit(struct box_cgroup *cgroup, const struct bnd_resources 
         return rk_fail(err, -EXDEV, "unit '%s' is in cgroup '%s', and '/%s' was expected", unit->name, place,
                        unit->below);
     r = make_rest(cgroup, resources, err);
+    RK_FAULT("unit:completed");
     rk_argv_fini(&unit->properties);
     rk_free(&unit->below);
     return r;
@@ -215,7 +218,10 @@ int cg_unit_update(const struct box_cgroup *cgroup, const struct bnd_resources *
         return rk_fail(err, -ENOMEM, "out of memory");
     size_t before = words.n;
     int r = unit_limits(&words, resources, cgroup->unified, err);
-    return r < 0 || words.n == before ? r : unit_call(NULL, unit, &words, err);
+    if (r == 0 && words.n > before)
+        r = unit_call(NULL, unit, &words, err);
+    RK_FAULT("unit:updated");
+    return r;
 }
 
 int cg_unit_stop(const struct box_cgroup *cgroup, struct rk_err *err)
@@ -225,5 +231,7 @@ int cg_unit_stop(const struct box_cgroup *cgroup, struct rk_err *err)
     const char *const verb[] = {"stop", unit->name, unit->description, NULL};
     if (add_words(&words, verb) < 0)
         return rk_fail(err, -ENOMEM, "out of memory");
-    return unit_call(NULL, unit, &words, err);
+    int r = unit_call(NULL, unit, &words, err);
+    RK_FAULT("unit:stopped");
+    return r;
 }

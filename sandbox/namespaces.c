@@ -18,6 +18,7 @@
 
 #include "lib/cleanup.h"
 #include "lib/err.h"
+#include "lib/fault.h"
 
 int box_namespace_open(const char *path, int flag, struct rk_err *err)
 {
@@ -148,6 +149,7 @@ static pid_t clone_into_new_user(const struct box_namespaces *ns, int cgroup_fd,
     int r = enter(&visit, ns, err);
     if (r < 0)
         return r;
+    RK_FAULT("userns:entered");
     pid_t pid = clone_process(ns->make, cgroup_fd, ret_pidfd);
     int saved = errno;
     if (pid != 0)
@@ -188,20 +190,24 @@ static pid_t clone_into_user(const struct box_namespaces *ns, int cgroup_fd, int
         return rk_fail_errno(err, "make a pipe");
     pid_t middle = fork();
     if (middle == 0) {
+        RK_FAULT("middle:born");
         pid = clone_from_inside(ns, cgroup_fd);
         if (pid == 0) {
             close(pair[0]);
             close(pair[1]);
             return 0;
         }
+        RK_FAULT("middle:cloned");
         _exit(write(pair[1], &pid, sizeof pid) == (ssize_t)sizeof pid ? 0 : 1);
     }
     rk_close(&pair[1]);
+    RK_FAULT("userns:forked");
     if (middle < 0 || read(pair[0], &pid, sizeof pid) != (ssize_t)sizeof pid)
         pid = -ECHILD;
     rk_close(&pair[0]);
     while (middle > 0 && waitpid(middle, NULL, 0) < 0 && errno == EINTR)
         ;
+    RK_FAULT("userns:cloned");
     /* It is our child, and nobody has waited for it yet: the pid is its own. */
     *ret_pidfd = pid > 0 ? (int)syscall(SYS_pidfd_open, pid, 0) : -1;
     if (pid > 0 && *ret_pidfd >= 0)

@@ -1,5 +1,5 @@
 /* What config.json says of the container's process beside its namespaces: kernel parameters, resource limits,
- * the label of a security module. */
+ * scheduling, the label of a security module. */
 #ifndef BOX_PROCESS_H
 #define BOX_PROCESS_H
 
@@ -22,6 +22,10 @@ int box_sysctls_write(const struct bnd_spec *spec, struct rk_err *err);
  * hold `memory` bytes of guest. */
 int box_rlimits_check(const struct bnd_spec *spec, uint64_t memory, struct rk_err *err);
 int box_rlimits_set(const struct bnd_spec *spec, struct rk_err *err);
+
+/* process.scheduler and process.ioPriority for the calling process; exec keeps both. Errors name the member.
+ */
+int box_scheduler_set(const struct bnd_spec *spec, struct rk_err *err);
 
 /* The security module's label for the program that is executed next: process.apparmorProfile,
  * process.selinuxLabel. box_label_check: -ENOTSUP when the kernel does not have the module. box_label_open:

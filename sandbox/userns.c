@@ -9,11 +9,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/capability.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "lib/cleanup.h"
 #include "lib/err.h"
+#include "lib/fault.h"
 #include "lib/fd.h"
 
 #define MAP_MAX   65536 /* bytes of a map file: the kernel takes a page's worth on writing */
@@ -54,29 +56,33 @@ static int read_maps(struct box_ids *ids, const char *who, struct rk_err *err)
     return 0;
 }
 
-/* A namespace shows its mappings only through a process in it: a child visits it and waits to be ended. */
+/* A namespace shows its mappings only through a process in it: a child visits it until it is ended, or until
+ * we have. */
 static int read_joined(struct box_ids *ids, int user_fd, struct rk_err *err)
 {
     char who[16], letter = 0;
     int pair[2];
-    if (pipe2(pair, O_CLOEXEC) < 0)
-        return rk_fail_errno(err, "make a pipe");
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
+        return rk_fail_errno(err, "make a socket pair");
     pid_t pid = fork();
     if (pid == 0) {
         close(pair[0]);
         letter = setns(user_fd, CLONE_NEWUSER) < 0 ? 'n' : 'y';
-        if (write(pair[1], &letter, 1) == 1)
-            pause();
-        _exit(0);
+        RK_FAULT("visitor:joined");
+        _exit(write(pair[1], &letter, 1) != 1 || read(pair[1], &letter, 1) != 0);
     }
     rk_close(&pair[1]);
-    ssize_t n = pid < 0 ? -1 : read(pair[0], &letter, 1);
-    rk_close(&pair[0]);
-    if (pid < 0)
+    if (pid < 0) {
+        rk_close(&pair[0]);
         return rk_fail_errno(err, "fork");
+    }
+    RK_FAULT("userns:visitor");
+    ssize_t n = read(pair[0], &letter, 1);
     snprintf(who, sizeof who, "%d", (int)pid);
     int r = n == 1 && letter == 'y' ? read_maps(ids, who, err)
                                     : rk_fail(err, -EPERM, "join the user namespace: not permitted");
+    RK_FAULT("userns:looked");
+    rk_close(&pair[0]);
     kill(pid, SIGKILL);
     while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
         ;
@@ -204,6 +210,7 @@ static int run_helper(const char *program, pid_t pid, const struct bnd_id_maps *
     }
     if (child < 0)
         return rk_fail_errno(err, "fork");
+    RK_FAULT("userns:helper");
     while (waitpid(child, &status, 0) < 0 && errno == EINTR)
         ;
     if (WIFEXITED(status) && WEXITSTATUS(status) == 0)

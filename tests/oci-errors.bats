@@ -124,7 +124,7 @@ manifest_note() {
     no_traces
 }
 
-@test "a state root of others, or that others may write, or a link" {
+@test "a state root of others, or that others may write, or a link: none for a unikernel, runc's business for another program" {
     mkdir "$ROOT"
     chown 1000 "$ROOT"
     run -1 create web
@@ -135,8 +135,23 @@ manifest_note() {
     said "state root '$ROOT' belongs to or can be written by others"
     chmod 0700 "$ROOT"
     ln -s root link
-    run -1 "$RUNUK" --root link --settings "$SETTINGS" list
-    said "open state root 'link'"
+    run -1 "$RUNUK" --root link --settings "$SETTINGS" create --bundle web web
+    said "state root 'link' is a symbolic link: use another --root"
+    no_traces
+    # What is there is said, not used.
+    create web
+    run -1 "$RUNUK" --root link --settings "$SETTINGS" state web
+    said "state root 'link' is a symbolic link"
+    run -0 --separate-stderr "$RUNUK" --root link --settings "$SETTINGS" list -q
+    equal "$output" ''
+    output=$stderr
+    said "state root 'link' is a symbolic link"
+    runuk delete --force web
+    # As runc does.
+    linux_bundle box sh -c 'echo from the box'
+    chmod 0777 "$ROOT"
+    run -0 "$RUNUK" --root link --settings "$SETTINGS" run --bundle box box
+    equal "$output" 'from the box'
 }
 
 # --- ids ------------------------------------------------------------------------------------------------------------------

@@ -2,16 +2,14 @@
 # Every fault point of the sources (lib/fault.h), in every verb that comes by it: runuk, or the container's process, ends there, and
 # delete --force leaves nothing.
 
-# shellcheck disable=SC2154 # run sets stderr, background sets job
-
 load oci
+load faults
 
-FAULTS=$BUILD/faults/runuk
+# Those that have files of their own.
+OTHERS='^(unit|userns|visitor|middle|apart):'
 
 setup() {
-    oci_setup
-    mkdir place # where the caller's files go: the pid file
-    network=
+    faults_setup
 }
 
 teardown() {
@@ -20,7 +18,6 @@ teardown() {
 
 # --- lives: what is done to a container ------------------------------------------------------------------------------------
 
-# life NAME: set `verbs` to the calls that the container goes through, and make what they need.
 life() {
     case $1 in
         own) # a network of its own, no hooks, deleted as it runs
@@ -58,184 +55,15 @@ life() {
 
 LIVES=(own redirect bridge paused refused run)
 
-# One of each kind.
-hooks() {
-    config web '.hooks = ([$ARGS.positional[] | {key: ., value: [{path: "/bin/true"}]}] | from_entries)' \
-        --args prestart createRuntime createContainer poststart poststop
-    cp "$(type -P busybox)" web/rootfs/true
-    config web '.hooks.startContainer = [{path: "/true"}]'
-}
-
-# A network that lives on: `network` is the process that holds it, `links` what is in it.
-joined() {
-    if [[ -z $network ]]; then
-        background unshare -n sleep 600
-        network=$job
-        eventually 5 own_network "$network"
-        in_network ip link add eth0 type veth peer name far0
-        in_network ip addr add 10.9.8.7/24 dev eth0
-        in_network ip link set eth0 up
-        in_network ip link set far0 up
-        eventually 5 settled
-        links >links
-    fi
-    config web '(.linux.namespaces[] | select(.type == "network")).path = "/proc/\($pid)/ns/net"' --arg pid "$network"
-}
-
-in_network() {
-    nsenter -t "$network" -n "$@"
-}
-
-own_network() {
-    [[ $(readlink "/proc/$1/ns/net") != "$(readlink /proc/self/ns/net)" ]]
-}
-
-settled() {
-    in_network ip -j link show dev eth0 | jq -e '.[0].operstate == "UP"'
-}
-
-# Interfaces with their masters, qdiscs, filters.
-links() {
-    in_network ip -j link | jq -c '.[] | [.ifname, .master, .ifalias]'
-    in_network tc qdisc show
-    in_network tc filter show dev eth0 ingress
-}
-
-# --- calls ------------------------------------------------------------------------------------------------------------------
-
-# The command line of a verb of `verbs`.
-words() {
-    case $1 in
-        create | run) echo "$1 --bundle web --pid-file place/pid web" ;;
-        kill) echo 'kill web KILL' ;;
-        *) echo "$1 web" ;;
-    esac
-}
-
-# call PROGRAM VERB [VARIABLE…]: bounded; its status is in $status, what it says in the file said. A killed one is not a matter for
-# the shell to talk about.
-call() {
-    local program=$1 words
-    read -ra words <<<"$(words "$2")"
-    status=0
-    {
-        env "${@:3}" timeout -k 5 30 "$program" --root "$ROOT" --settings "$SETTINGS" "${words[@]}" >said 2>&1 </dev/null 3>&- ||
-            status=$?
-    } 2>/dev/null
-    # What a kill does takes a moment, and plain delete wants it done.
-    [[ $2 != kill || $status != 0 ]] || becomes web stopped >/dev/null
-}
-
-# The points in a log, each once.
-passed() {
-    tr '\0' '\n' <"$1" | grep -axE '[a-z]+:[A-Za-z-]+' | LC_ALL=C sort -u
-}
-
-fired() {
-    passed log | grep -qx -- "$1"
-}
-
-# points: lines "VERB-INDEX POINT" for all that the life in `verbs` comes by. What the container's process comes by is logged
-# where it was made, in create.
-points() {
-    local i point
-    for i in "${!verbs[@]}"; do
-        rm -f log
-        call "$FAULTS" "${verbs[i]}" RUNUK_FAULT_LOG=log
-        mv log "log.$i"
-    done
-    for i in "${!verbs[@]}"; do
-        for point in $(passed "log.$i"); do echo "$i $point"; done
-    done
-    runuk delete --force web >/dev/null 2>&1 || :
-    rm -f place/pid
-}
-
-# upto INDEX POINT ACTION: the calls before INDEX, then that one with the fault, and when the point is one that the container's
-# process comes by later, the calls after it until then. Fails when the point is never come by.
-upto() {
-    local i
-    rm -f log
-    for ((i = 0; i < $1; i++)); do call "$RUNUK" "${verbs[i]}"; done
-    call "$FAULTS" "${verbs[$1]}" "RUNUK_FAULT=$2" "RUNUK_FAULT_ACTION=$3" RUNUK_FAULT_LOG=log
-    for ((i = $1 + 1; i < ${#verbs[@]}; i++)); do
-        ! fired "$2" || return 0
-        call "$RUNUK" "${verbs[i]}"
-    done
-    fired "$2"
-}
-
-# Nothing of the container is left anywhere, hooks and the caller's directory included.
-all_gone() {
-    no_traces
-    if [[ -n $network ]]; then diff links <(links); fi
-    equal "$(find place -mindepth 1 -not -name pid)" ''
-}
-
-# cleared WHAT: delete --force makes it so, without a word.
-cleared() {
-    run runuk delete --force web
-    equal "$1: $status $output" "$1: 0 "
-    eventually 5 all_gone || {
-        echo "left behind by: $1"
-        return 1
-    }
-    rm -f place/pid
-}
-
-# sweep LIFE ACTION [PATTERN]: every point of that life, or those that the pattern fits.
-sweep() {
-    local index point count=0
-    life "$1"
-    [[ -e points.$1 ]] || {
-        points >"points.$1"
-        cleared "$1 without a fault"
-    }
-    while read -r index point; do
-        # shellcheck disable=SC2053 # it is a pattern
-        [[ $point == ${3:-*} ]] || continue
-        count=$((count + 1))
-        upto "$index" "$point" "$2" || {
-            echo "$1, ${verbs[index]}: $point is not come by"
-            return 1
-        }
-        "after_$2" "$1, ${verbs[index]}, $point"
-        cleared "$1, ${verbs[index]}, $point ($2)"
-    done <"points.$1"
-    echo "# $1${3:+, $3}: $count points" >&3
-    ((count > 0))
-}
-
-# Whoever came by has been killed: runuk itself, or the first process, which runuk then reports in a line.
-after_kill() {
-    case $1 in
-        *' init:'*) ((status < 2)) || equal "$1: $status" "$1: 137" ;;
-        *) equal "$1: $status" "$1: 137" ;;
-    esac
-}
-
-# The container's process ended under runuk's hands: a verb fails in a line of its own, or has done its work.
-after_process() {
-    ((status == 0)) || {
-        equal "$1: $status $(wc -l <said)" "$1: 1 1"
-        grep -q '^runuk: ' said
-    }
-}
-
 # --- tests ------------------------------------------------------------------------------------------------------------------
 
 @test "fault points: none in the runtime that is installed, each name once, each come by" {
-    local name
     run -1 grep -aq RUNUK_FAULT "$RUNUK"
     grep -aq RUNUK_FAULT "$FAULTS"
-    (cd "$TOP" && grep -ohE 'RK_FAULT\("[^"]*"\)' -- */*.c) | cut -d'"' -f2 | LC_ALL=C sort >sources
-    LC_ALL=C sort -u sources | diff sources -
-    for name in "${LIVES[@]}"; do
-        life "$name"
-        points >>all
-        cleared "$name without a fault"
-    done
-    cut -d' ' -f2 all | LC_ALL=C sort -u | diff sources -
+    sources . >names
+    uniq names | diff names -
+    sources "$OTHERS" >others
+    covered "^($(LC_ALL=C comm -23 names others | paste -sd '|'))\$" "${LIVES[@]}"
 }
 
 @test "runuk or the first process killed at every point: network of its own" {
@@ -272,41 +100,7 @@ after_process() {
     sweep bridge process 'network:*'
 }
 
-# until_waiting POINT: the calls up to the one at which the first process comes to POINT and stays; it is in $job.
-until_waiting() {
-    local i armed words
-    rm -f log
-    for i in "${!verbs[@]}"; do
-        armed=()
-        ((i > 0)) || armed=("RUNUK_FAULT=$1" RUNUK_FAULT_ACTION=wait RUNUK_FAULT_LOG=log)
-        read -ra words <<<"$(words "${verbs[i]}")"
-        background env "${armed[@]}" "$FAULTS" --root "$ROOT" --settings "$SETTINGS" "${words[@]}" >said 2>&1 </dev/null
-        eventually 10 fired_or_ended "$1" "$job"
-        ! fired "$1" || return 0
-        wait "$job" || :
-    done
-    return 1
-}
-
-fired_or_ended() {
-    fired "$1" || ! lives "$2"
-}
-
 @test "runuk killed while the first process is at any point, and stays there" {
-    local name point count=0
-    for name in own redirect; do # without and with hooks
-        life "$name"
-        points >every
-        cut -d' ' -f2 every | grep '^init:' | LC_ALL=C sort -u >all
-        cleared "$name without a fault"
-        while read -r point; do
-            until_waiting "$point"
-            kill -KILL "$job" 2>/dev/null || : # at some points nobody waits for the first process any more
-            { wait "$job" || :; } 2>/dev/null
-            cleared "$name, $point (wait)"
-            count=$((count + 1))
-        done <all
-    done
-    echo "# $count points" >&3
-    ((count > 16))
+    stays own # without hooks
+    stays redirect
 }

@@ -126,7 +126,7 @@ live() {
     [[ $(xargs <web/rootfs/seen) =~ ^'guest bin guest seen 1 / pid '[2-9]$ ]]
 }
 
-@test "cwd is the bundle" {
+@test "cwd is the bundle, for createContainer the rootfs as with runc" {
     local kind
     for kind in prestart createRuntime createContainer poststart poststop; do
         hook "$kind" "pwd -P >$PWD/$kind"
@@ -136,9 +136,10 @@ live() {
     runuk start web
     cd ..
     runuk delete --force web
-    for kind in prestart createRuntime createContainer poststart poststop; do
+    for kind in prestart createRuntime poststart poststop; do
         equal "$kind: $(cat $kind)" "$kind: $PWD/web"
     done
+    equal "$(cat createContainer)" "$PWD/web/rootfs"
 }
 
 @test "the environment: the hook's own when it has one, also an empty one; else the caller's, inside the process'" {

@@ -99,6 +99,48 @@ inside_net() {
     no_traces
 }
 
+# scheduled: policy, nice value or priority of the monitor, and of its disk requests.
+scheduled() {
+    chrt -p "$(cat pid)" | sed 's/.*: //' | xargs
+    ps -o ni= -p "$(cat pid)" | xargs
+    ionice -p "$(cat pid)"
+}
+
+@test "process.scheduler and process.ioPriority reach the monitor" {
+    local share=
+    waiting '.process.scheduler = {policy: "SCHED_BATCH", nice: 7} | .process.ioPriority = {class: "IOPRIO_CLASS_BE", priority: 6}'
+    equal "$(scheduled)" $'SCHED_BATCH 0\n7\nbest-effort: prio 6'
+    runuk delete --force web
+    # On hosts with real-time shares of cgroups it needs one.
+    [[ ! -e /sys/fs/cgroup/cpu/cpu.rt_runtime_us ]] || share='| .linux.resources.cpu.realtimeRuntime = 10000'
+    waiting '.process.scheduler = {policy: "SCHED_RR", priority: 42, flags: ["SCHED_FLAG_RESET_ON_FORK"]}
+        | .process.ioPriority = {class: "IOPRIO_CLASS_IDLE", priority: 0}'"$share"
+    equal "$(scheduled)" $'SCHED_RR|SCHED_RESET_ON_FORK 42\n-\nidle'
+    runuk delete --force web
+    waiting '.process.scheduler = {policy: "SCHED_DEADLINE", runtime: 1000000, deadline: 20000000, period: 30000000}
+        | .process.ioPriority = {class: "IOPRIO_CLASS_RT", priority: 1}'
+    equal "$(scheduled)" $'SCHED_DEADLINE 0 1000000/20000000/30000000\n-\nrealtime: prio 1'
+    runuk delete --force web
+    waiting 'del(.process.scheduler) | del(.process.ioPriority)'
+    equal "$(scheduled)" $'SCHED_OTHER 0\n0\nnone: prio 0'
+}
+
+@test "process.scheduler and process.ioPriority: what is wrong is refused by name" {
+    bundle web hello
+    config web '.process.scheduler = {policy: "SCHED_OTHER", nice: 20}'
+    run -1 create web
+    said 'process.scheduler.nice: expected a number from -20 to 19'
+    config web '.process.scheduler = {policy: "SCHED_DEADLINE", runtime: 3000000, deadline: 2000000, period: 1000000}'
+    create web
+    run -1 runuk start web
+    said 'set process.scheduler to SCHED_DEADLINE: Invalid argument'
+    runuk delete --force web
+    config web 'del(.process.scheduler) | .process.ioPriority = {class: "best"}'
+    run -1 create web
+    said 'process.ioPriority.class: unknown class "best"'
+    no_traces
+}
+
 @test "process.user: the user's groups are the monitor's; root's go with root" {
     waiting '.process.user = {uid: 1234, gid: 1235, additionalGids: [7, 4321]}'
     equal "$(awk '/^(Uid|Gid):/ {print $2}' "/proc/$(cat pid)/status" | xargs)" '1234 1235'

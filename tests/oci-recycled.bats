@@ -148,6 +148,27 @@ another_boot() {
     no_traces
 }
 
+# The same with equal start times: what tells is the boot.
+another_boot_same_tick() {
+    create web
+    runuk start web
+    recycle web
+    jq -c ".pidStart = $(start_time "$other")" "$ROOT/web/runuk.json" >record
+    cat record >"$ROOT/web/runuk.json"
+    is web running # nothing else does
+    cat /proc/sys/kernel/random/uuid >boot
+    mount --bind boot /proc/sys/kernel/random/boot_id
+    refuse_all
+    says 0 '' delete --force web
+    umount /proc/sys/kernel/random/boot_id
+    no_traces
+    untouched 'all'
+}
+
+@test "a record of before a restart of the machine names nobody, whose start time is the same" {
+    in_pids another_boot_same_tick
+}
+
 @test "a record of before a restart of the machine names nobody" {
     in_pids another_boot
 }

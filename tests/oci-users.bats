@@ -4,24 +4,15 @@
 # shellcheck disable=SC2154 # run sets output, background sets job
 
 load oci
-
-USER_ID=12345
+load users
 
 setup() {
     oci_setup
-    export XDG_RUNTIME_DIR=$BATS_TEST_TMPDIR/xdg
-    mkdir -m 0700 "$XDG_RUNTIME_DIR"
+    users_setup
 }
 
 teardown() {
     oci_teardown
-}
-
-# mapped ID INSIDE OUTSIDE SIZE: the bundle gets a user namespace with that mapping, of users and groups alike.
-mapped() {
-    config "$1" --argjson inside "$2" --argjson outside "$3" --argjson size "$4" \
-        '.linux.namespaces += [{type: "user"}] | .linux.uidMappings = [{containerID: $inside, hostID: $outside, size: $size}]
-        | .linux.gidMappings = .linux.uidMappings'
 }
 
 # ids PID: user and group, as the host sees them.
@@ -32,15 +23,6 @@ ids() {
 # same_namespace A B TYPE: of two processes.
 same_namespace() {
     [[ $(readlink "/proc/$1/ns/$3") == "$(readlink "/proc/$2/ns/$3")" ]]
-}
-
-# Anybody may come to the test's folder.
-passable() {
-    local dir=$BATS_TEST_TMPDIR
-    while [[ $dir != / && $dir != /tmp ]]; do
-        chmod a+x "$dir"
-        dir=$(dirname "$dir")
-    done
 }
 
 # What no guest's monitor ever has, whatever its user namespace says.
@@ -163,27 +145,6 @@ guest_up() {
 
 # --- without privileges -----------------------------------------------------------------------------------------------------
 
-# by_user COMMAND…: as an ordinary user, who may open /dev/net/tun as on every distribution, and has no cgroup.
-by_user() {
-    timeout -k 5 60 unshare -m --propagation private bash -c '
-        tun=$1 uid=$2
-        shift 2
-        [[ -e $tun ]] || { mknod "$tun" c 10 200 && chmod 0666 "$tun"; }
-        mount --bind "$tun" /dev/net/tun
-        exec setpriv --reuid "$uid" --regid "$uid" --clear-groups --inh-caps=-all --bounding-set=-all "$@"' \
-        - "$BATS_TEST_TMPDIR/tun" "$USER_ID" "$@" 3>&-
-}
-
-# A folder that the ordinary user may use, with the programs in it.
-for_user() {
-    mkdir -p programs
-    cp "$BUILD"/runuk "$BUILD"/runuk-* programs/
-    settings --arg dir "$PWD/programs" '.monitor_dir = $dir'
-    chmod 0755 "$BATS_TEST_TMPDIR" programs
-    passable
-    chown "$USER_ID" "$XDG_RUNTIME_DIR"
-}
-
 # user_runuk ARGUMENT…: the runtime, called by the ordinary user, with no --root.
 user_runuk() {
     by_user "$PWD/programs/runuk" --settings "$SETTINGS" "$@"
@@ -215,6 +176,40 @@ user_runuk() {
     mapped web 0 "$USER_ID" 1
     for_user
     run -7 user_runuk run --bundle web web
+}
+
+@test "--rootless=false: an ordinary user without a cgroup is refused" {
+    bundle web hello
+    mapped web 0 "$USER_ID" 1
+    for_user
+    run -1 user_runuk --rootless=false create --bundle web web
+    said "create container 'web': make cgroup "
+    equal "$(find xdg/runuk -mindepth 1 -not -name .runuk-kvm)" ''
+}
+
+# Where no cgroup can be made.
+without_cgroups() {
+    # shellcheck disable=SC2016 # for the shell inside
+    timeout -k 5 60 unshare -m --propagation private bash -euc '
+        for dir in $(awk "\$5 ~ \"^/sys/fs/cgroup\" && / - cgroup/ { print \$5 }" /proc/self/mountinfo); do
+            mount -o remount,bind,ro "$dir"
+        done
+        exec "$@"' - "$RUNUK" --root "$ROOT" --settings "$SETTINGS" "$@" 3>&- </dev/null
+}
+
+@test "--rootless=true: root goes without a cgroup that cannot be made; by itself, root does not" {
+    bundle web time wait
+    run -1 without_cgroups create --bundle web web
+    said "create container 'web': make cgroup "
+    said 'Read-only file system'
+    run -1 without_cgroups --rootless=auto create --bundle web web
+    no_traces
+    without_cgroups --rootless=true create --bundle web web >web.out 2>&1
+    grep -q 'warning: make cgroup .*: the container gets no cgroup' web.out
+    runuk start web
+    prints web waiting
+    run -1 runuk pause web
+    said 'the container has no cgroup to freeze it with'
 }
 
 @test "limits without a cgroup to have them are an error, not a container without" {

@@ -12,6 +12,7 @@
 
 #include "lib/cleanup.h"
 #include "lib/err.h"
+#include "lib/fault.h"
 #include "lib/process.h"
 #include "sandbox/cgroup.h"
 #include "sandbox/systemd/scope.h"
@@ -104,7 +105,9 @@ int unit_call(char **ret_answer, const struct box_unit *unit, const struct rk_ar
     if (pid < 0)
         return rk_fail_errno(err, "fork for runuk-scope");
     rk_close(&out);
+    RK_FAULT("unit:asked");
     r = read_answer(in, text);
+    RK_FAULT("unit:answered");
     if (r < 0)
         kill(pid, SIGKILL); /* our own child, not yet reaped: the pid is its */
     while (waitpid(pid, &status, 0) < 0 && errno == EINTR)

@@ -94,7 +94,7 @@ _Noreturn void bind_entry(const struct boot_info *boot)
     guest.cmdline = boot->cmdline;
     guest.manifest = boot->manifest;
     tsc_hz = boot->cpu_cycle_freq;
-    guest_run();
+    guest_run(boot->cmdline);
 }
 
 void guest_write(const char *text, size_t len)

@@ -93,7 +93,7 @@ _Noreturn void bind_entry(const struct boot_info *boot)
     guest.manifest = boot->manifest;
     epollfd = boot->epollfd;
     timerfd = boot->timerfd;
-    guest_run();
+    guest_run(boot->cmdline);
 }
 
 void guest_write(const char *text, size_t len)

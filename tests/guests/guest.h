@@ -1,5 +1,5 @@
-/* What a guest program is written against: one small interface over the Solo5 hvt and spt ABIs, without a
- * libc.
+/* What a guest program is written against: one small interface over the Solo5 hvt and spt ABIs and over bare
+ * machines, without a libc.
  *
  * The structures are written from the ABI itself and share nothing with the monitors' own reader, so that an
  * error on either side shows. Source of every constant: the Solo5 project's elf_abi.h, mft_abi.h, hvt_abi.h
@@ -90,6 +90,7 @@ struct guest_note {
 /* Declares the program's devices, once in each program: GUEST_MANIFEST(GUEST_NET("service"),
  * GUEST_BLOCK("storage")); The content is aligned to 8, counted from the note's start, and the 4 bytes that
  * this takes are part of the note. */
+#ifndef GUEST_BARE
 #define GUEST_MANIFEST(...)                                                                                  \
     static const struct {                                                                                    \
         struct guest_note note;                                                                              \
@@ -104,10 +105,22 @@ struct guest_note {
             1,                                                                                               \
             GUEST_COUNT(GUEST_FIRST, ##__VA_ARGS__),                                                         \
             {GUEST_FIRST, ##__VA_ARGS__}}
+#else
+/* On a bare machine nobody reads it but the guest itself. */
+#define GUEST_MANIFEST(...)                                                                                  \
+    static const struct {                                                                                    \
+        uint32_t version;                                                                                    \
+        uint32_t entries;                                                                                    \
+        struct guest_device device[GUEST_COUNT(GUEST_FIRST, ##__VA_ARGS__)];                                 \
+    } wanted_devices = {1, GUEST_COUNT(GUEST_FIRST, ##__VA_ARGS__), {GUEST_FIRST, ##__VA_ARGS__}};           \
+    const struct guest_manifest *const guest_wanted =                                                        \
+        (const struct guest_manifest *)(const void *)&wanted_devices
+extern const struct guest_manifest *const guest_wanted;
+#endif
 
 /* What the monitor told the guest; filled before guest_main runs. Sizes and addresses in bytes. */
 struct guest_info {
-    const char *target; /* "hvt" or "spt" */
+    const char *target; /* "hvt", "spt", "multiboot", "multiboot64", "pvh" or "linux64" */
     uint64_t mem_size;
     uint64_t heap_start; /* behind the program, page-aligned */
     uint64_t heap_end;   /* below the stack */
@@ -120,7 +133,7 @@ extern struct guest_info guest;
  * line as MirageOS does it. The value returned is the exit status. */
 int guest_main(int argc, char **argv);
 
-/* --- the two bindings: bind_hvt.c and bind_spt.c
+/* --- the three bindings: bind_hvt.c, bind_spt.c and bind_bare.c
  * ------------------------------------------------------------------------ */
 
 /* Write to the console, unbuffered. */
@@ -148,9 +161,9 @@ _Noreturn void guest_exit(int status);
  * -----------------------------------------------------------------------------------------------------------
  */
 
-/* Called by the bindings when `guest` is filled but for the heap: splits the command line, runs the program,
- * exits. */
-_Noreturn void guest_run(void);
+/* Called by the bindings when `guest` is filled but for the heap: splits `arguments`, which is the command
+ * line or the end of it, runs the program, exits. */
+_Noreturn void guest_run(const char *arguments);
 
 /* The handle of the device `name` of type `type`; 0 when the manifest has none (0 is the reserved entry). */
 unsigned guest_device(const char *name, enum guest_device_type type);

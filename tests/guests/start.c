@@ -1,4 +1,4 @@
-/* What both bindings share: the way from the monitor's command line to guest_main, and lookups in the
+/* What all bindings share: the way from the monitor's command line to guest_main, and lookups in the
  * manifest. */
 #include "guest.h"
 
@@ -10,8 +10,10 @@ extern char _end[]; /* the linker script's */
 
 struct guest_info guest;
 
+#ifndef GUEST_BARE
 /* A host kernel that is asked to exec a guest must refuse: this interpreter exists nowhere. */
 static const char interpreter[] __attribute__((section(".interp"), used)) = "/nonexistent/solo5/";
+#endif
 
 /* Present in every guest, so that none is without a data segment to load. */
 static volatile uint32_t data_marker __attribute__((used)) = 0x0d15ea5e;
@@ -44,7 +46,7 @@ static int split(const char *line)
     }
 }
 
-_Noreturn void guest_run(void)
+_Noreturn void guest_run(const char *arguments)
 {
     guest.heap_start = ((uint64_t)_end + 4095) & ~4095ULL;
     guest.heap_end = guest.mem_size - STACK_SIZE;
@@ -56,7 +58,7 @@ _Noreturn void guest_run(void)
         guest_print("the data segment is not what the image holds\n");
         guest_exit(255);
     }
-    int argc = split(guest.cmdline);
+    int argc = split(arguments);
     guest_exit(guest_main(argc, arg_list));
 }
 

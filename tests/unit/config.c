@@ -185,6 +185,41 @@ static const struct {
     {{"--root"}, "flag needs an argument: --root", 0, NULL, NULL, NULL, false, false, NULL},
 };
 
+/* runc's words for --rootless, and some that it refuses. */
+static const struct {
+    const char *option;
+    int how; /* enum cfg_rootless; -1: refused */
+} rootless[] = {
+    {"--rootless=", CFG_ROOTLESS_AUTO},
+    {"--rootless=auto", CFG_ROOTLESS_AUTO},
+    {"--rootless=AUTO", CFG_ROOTLESS_AUTO},
+    {"--rootless=true", CFG_ROOTLESS_YES},
+    {"--rootless=True", CFG_ROOTLESS_YES},
+    {"--rootless=1", CFG_ROOTLESS_YES},
+    {"--rootless=t", CFG_ROOTLESS_YES},
+    {"--rootless=false", CFG_ROOTLESS_NO},
+    {"--rootless=F", CFG_ROOTLESS_NO},
+    {"--rootless=0", CFG_ROOTLESS_NO},
+    {"--rootless=yes", -1},
+    {"--rootless=tRUE", -1},
+    {"--rootless=2", -1},
+    {"--debug", CFG_ROOTLESS_AUTO},
+};
+
+static void test_rootless(void)
+{
+    for (size_t i = 0; i < RK_COUNT(rootless); i++) {
+        struct rk_err err = {0};
+        struct cfg_global g = {0};
+        rk_autofree char *option = strdup(rootless[i].option);
+        char program[] = "runuk", *argv[] = {program, option, NULL};
+        int r = cfg_global_parse(&g, 2, argv, &err);
+        tap_ok(rootless[i].how < 0 ? r == -EINVAL && strstr(err.text, "expected true, false or auto")
+                                   : r == 0 && (int)g.rootless == rootless[i].how,
+               "global: %s", rootless[i].option);
+    }
+}
+
 static void test_global(void)
 {
     for (size_t i = 0; i < RK_COUNT(globals); i++) {
@@ -287,6 +322,7 @@ int main(void)
 {
     test_flags();
     test_global();
+    test_rootless();
     test_settings();
     test_annotations();
     return tap_end();

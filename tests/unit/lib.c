@@ -193,6 +193,13 @@ static void test_process(void)
 {
     struct rk_process self, child;
     tap_ok(rk_process_get(&self, getpid()) == 0 && rk_process_alive(&self), "process: this one is alive");
+    tap_ok(strlen(self.boot) == RK_BOOT_SIZE - 1, "process: it is of this boot");
+    struct rk_process other_boot = self, unknown_boot = self;
+    memset(other_boot.boot, '0', 8);
+    *unknown_boot.boot = '\0';
+    tap_ok(!rk_process_alive(&other_boot) && rk_process_open(&other_boot) == -ESRCH,
+           "process: the same pid and start time of another boot are another process");
+    tap_ok(rk_process_alive(&unknown_boot), "process: an unknown boot is not compared");
     struct rk_process recycled = {.pid = self.pid, .start = self.start + 1};
     tap_ok(!rk_process_alive(&recycled) && rk_process_open(&recycled) == -ESRCH,
            "process: another start, another process");

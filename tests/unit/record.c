@@ -18,7 +18,8 @@ static const char whole[] =
     "{\"version\":1,\"id\":\"web\",\"ociVersion\":\"1.0.2\",\"bundle\":\"/b\",\"rootfs\":\"/b/rootfs\","
     "\"created\":\"2024-01-02T03:04:05.000000006Z\",\"owner\":1000,\"annotations\":{\"k\":\"v\"},\"status\":"
     "\"running\","
-    "\"pid\":123,\"pidStart\":456789,\"image\":\"/app\",\"monitor\":\"spt\",\"family\":\"mirage\","
+    "\"pid\":123,\"pidStart\":456789,\"pidBoot\":\"0b6f7a52-95c2-4a4c-9e55-9a6d7a0c3f11\",\"image\":\"/"
+    "app\",\"monitor\":\"spt\",\"family\":\"mirage\","
     "\"keys\":[\"ipv4\"],\"args\":[\"a b\",\"\",\"\\u00e9\"],\"env\":[\"A=b\"],\"cwd\":\"/\",\"kind\":1,"
     "\"qemu\":\"/q\",\"kvm\":true,\"anyNet\":true,\"memory\":536870912,"
     "\"devices\":[{\"name\":\"service\",\"type\":2},{\"name\":\"storage\",\"type\":1}],\"uid\":65534,"
@@ -64,6 +65,8 @@ static const struct {
     {"status", "\"frozen\"", "status: unknown value \"frozen\""},
     {"status", NULL, "status: unknown value"},
     {"pid", "1.5", "pid: expected an integer"},
+    {"pidBoot", "1", "pidBoot: expected a string"},
+    {"pidBoot", "\"0b6f7a52\"", "pidBoot: \"0b6f7a52\" is no boot id"},
     {"keys", "{}", "keys: expected an array"},
     {"args", "[1]", "args: expected an array of strings"},
     {"devices", "1", "devices: expected an array"},
@@ -112,9 +115,10 @@ static void test_round_trip(void)
                r->wires[1].link.addr_count == 0,
            "wires, without descriptors");
     tap_ok(r->args.n == 3 && strcmp(r->args.v[2], "\xc3\xa9") == 0 && r->process.pid == 123 &&
-               r->process.start == 456789 && r->memory == 536870912 && r->device_count == 2 &&
-               r->devices[1].type == RK_SOLO5_BLOCK && r->poststart.v[0].timeout_s == 3 &&
-               !r->poststop.v[0].env_given,
+               r->process.start == 456789 &&
+               strcmp(r->process.boot, "0b6f7a52-95c2-4a4c-9e55-9a6d7a0c3f11") == 0 &&
+               r->memory == 536870912 && r->device_count == 2 && r->devices[1].type == RK_SOLO5_BLOCK &&
+               r->poststart.v[0].timeout_s == 3 && !r->poststop.v[0].env_given,
            "arguments, process, memory, devices, hooks");
     ctr_record_free(r);
     LLVMFuzzerTestOneInput((const uint8_t *)whole, strlen(whole));

@@ -22,12 +22,14 @@
 #define HOOK(more)      WITH(",\"hooks\":{\"prestart\":[{" more "}]}")
 #define VERSION(text)                                                                                        \
     "{\"ociVersion\":\"" text "\",\"root\":{\"path\":\"rootfs\"},\"process\":{\"args\":[\"/app\"]}}"
-#define USER(more)   PROCESS("\"args\":[\"a\"],\"user\":{" more "}")
-#define RLIMIT(more) PROCESS("\"args\":[\"a\"],\"rlimits\":[{" more "}]")
-#define USERNS       "\"namespaces\":[{\"type\":\"user\"}]"
-#define UIDS(more)   "\"uidMappings\":[{" more "}]"
-#define GIDS         "\"gidMappings\":[{\"containerID\":0,\"hostID\":1000,\"size\":1}]"
-#define MOUNT(more)  WITH(",\"mounts\":[{" more "}]")
+#define USER(more)      PROCESS("\"args\":[\"a\"],\"user\":{" more "}")
+#define RLIMIT(more)    PROCESS("\"args\":[\"a\"],\"rlimits\":[{" more "}]")
+#define SCHEDULER(more) PROCESS("\"args\":[\"a\"],\"scheduler\":{" more "}")
+#define IO(more)        PROCESS("\"args\":[\"a\"],\"ioPriority\":{" more "}")
+#define USERNS          "\"namespaces\":[{\"type\":\"user\"}]"
+#define UIDS(more)      "\"uidMappings\":[{" more "}]"
+#define GIDS            "\"gidMappings\":[{\"containerID\":0,\"hostID\":1000,\"size\":1}]"
+#define MOUNT(more)     WITH(",\"mounts\":[{" more "}]")
 
 static const struct {
     const char *text;
@@ -97,6 +99,40 @@ static const struct {
     {PROCESS("\"args\":[\"a\"],\"consoleSize\":{\"height\":70000}"), NULL},
     {PROCESS("\"args\":[\"a\"],\"apparmorProfile\":1"), "process.apparmorProfile: expected a string"},
     {PROCESS("\"args\":[\"a\"],\"selinuxLabel\":1"), "process.selinuxLabel: expected a string"},
+    {SCHEDULER("\"policy\":\"SCHED_OTHER\",\"nice\":-20"), NULL},
+    {SCHEDULER("\"policy\":\"SCHED_BATCH\",\"nice\":19,\"priority\":0"), NULL},
+    {SCHEDULER("\"policy\":\"SCHED_RR\",\"priority\":99,\"flags\":[\"SCHED_FLAG_RESET_ON_FORK\"]"), NULL},
+    {SCHEDULER("\"policy\":\"SCHED_DEADLINE\",\"runtime\":1,\"deadline\":2,\"period\":3"), NULL},
+    {SCHEDULER(""), "process.scheduler.policy: Linux has no policy \"\""},
+    {SCHEDULER("\"policy\":\"SCHED_ISO\""), "process.scheduler.policy: Linux has no policy \"SCHED_ISO\""},
+    {SCHEDULER("\"policy\":1"), "process.scheduler.policy: expected a string"},
+    {SCHEDULER("\"policy\":\"SCHED_OTHER\",\"nice\":20"),
+     "process.scheduler.nice: expected a number from -20 to 19"},
+    {SCHEDULER("\"policy\":\"SCHED_OTHER\",\"nice\":-21"),
+     "process.scheduler.nice: expected a number from -20 to 19"},
+    {SCHEDULER("\"policy\":\"SCHED_FIFO\",\"priority\":1,\"nice\":1"),
+     "process.scheduler.nice: only for SCHED_OTHER"},
+    {SCHEDULER("\"policy\":\"SCHED_FIFO\""), "process.scheduler.priority: SCHED_FIFO needs one from 1 to 99"},
+    {SCHEDULER("\"policy\":\"SCHED_FIFO\",\"priority\":100"),
+     "process.scheduler.priority: expected a number from 0 to 99"},
+    {SCHEDULER("\"policy\":\"SCHED_IDLE\",\"priority\":1"),
+     "process.scheduler.priority: only for SCHED_FIFO and SCHED_RR"},
+    {SCHEDULER("\"policy\":\"SCHED_OTHER\",\"period\":1"),
+     "process.scheduler.period: only for SCHED_DEADLINE"},
+    {SCHEDULER("\"policy\":\"SCHED_DEADLINE\",\"runtime\":-1"),
+     "process.scheduler.runtime: expected a number"},
+    {SCHEDULER("\"policy\":\"SCHED_OTHER\",\"flags\":[\"SCHED_FLAG_UTIL_CLAMP_MIN\"]"),
+     "process.scheduler.flags: unknown flag \"SCHED_FLAG_UTIL_CLAMP_MIN\""},
+    {SCHEDULER("\"policy\":\"SCHED_OTHER\",\"flags\":\"x\""), "process.scheduler.flags: expected an array"},
+    {PROCESS("\"args\":[\"a\"],\"scheduler\":[]"), "process.scheduler: expected an object"},
+    {IO("\"class\":\"IOPRIO_CLASS_BE\",\"priority\":7"), NULL},
+    {IO("\"class\":\"IOPRIO_CLASS_IDLE\""), NULL},
+    {IO("\"class\":\"IOPRIO_CLASS_BE\",\"priority\":8"),
+     "process.ioPriority.priority: expected a number from 0 to 7"},
+    {IO("\"class\":\"IOPRIO_CLASS_BE\",\"priority\":-1"),
+     "process.ioPriority.priority: expected a number from 0 to 7"},
+    {IO("\"class\":\"IOPRIO_CLASS_NONE\""), "process.ioPriority.class: unknown class \"IOPRIO_CLASS_NONE\""},
+    {IO("\"priority\":1"), "process.ioPriority.class: unknown class \"\""},
     {LINUX("\"sysctl\":{\"net.ipv4.ip_forward\":\"1\"}"), NULL},
     {LINUX("\"sysctl\":{\"net.ipv4.ip_forward\":1}"), "linux.sysctl.net.ipv4.ip_forward: expected a string"},
     {LINUX("\"sysctl\":{\"\":\"1\"}"), "linux.sysctl: \"\" is no name of a kernel parameter"},

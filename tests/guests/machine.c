@@ -1,0 +1,34 @@
+/* Prints how it was booted: memory map, first module with its checksum, page tables and local APIC. */
+#include "bare.h"
+
+GUEST_MANIFEST();
+
+/* FNV-1a, 64 bits. */
+static uint64_t checksum(const struct bare_range *range)
+{
+    uint64_t sum = 0xcbf29ce484222325;
+    const volatile uint8_t *bytes = (const volatile uint8_t *)bare_reg32(range->start);
+    for (uint64_t i = 0; i < range->len; i++)
+        sum = (sum ^ bytes[i]) * 0x100000001b3;
+    return sum;
+}
+
+int guest_main(int argc, char **argv)
+{
+    (void)argc;
+    (void)argv;
+    guest_print("booted as %s, with%s PCI\n", guest.target, bare_has_pci() ? "" : "out");
+    for (size_t i = 0; i < bare_boot.memory_count; i++) {
+        const struct bare_range *range = &bare_boot.memory[i];
+        guest_print("memory %lx-%lx type %u\n", range->start, range->start + range->len, range->type);
+    }
+    if (bare_boot.ramdisk.len)
+        guest_print("module at %lx, %lu bytes, sum %016lx\n", bare_boot.ramdisk.start, bare_boot.ramdisk.len,
+                    checksum(&bare_boot.ramdisk));
+    else
+        guest_print("no module\n");
+    guest_print("cr3 %lx\n", bare_boot.cr3);
+    guest_print("lapic spurious %x lint0 %x lint1 %x\n", *bare_reg32(0xfee000f0), *bare_reg32(0xfee00350),
+                *bare_reg32(0xfee00360));
+    return 0;
+}
