@@ -104,6 +104,8 @@ RUNUK_OBJS := \
 	lifecycle/init.o \
 	lifecycle/kill.o \
 	lifecycle/list.o \
+	lifecycle/look.o \
+	lifecycle/look_text.o \
 	lifecycle/network.o \
 	lifecycle/pause.o \
 	lifecycle/plan.o \

@@ -238,7 +238,7 @@ int hv_monitor_choose(struct hv_choice *ret_choice, const struct bnd_images *ima
 
 uint64_t hv_image_memory(const struct bnd_image *image)
 {
-    uint64_t end = 0;
+    uint64_t end = image->solo5.segment_count > 0 ? 0 : image->boot.memory;
     for (size_t i = 0; i < image->solo5.segment_count; i++)
         if (image->solo5.segments[i].vaddr + image->solo5.segments[i].memsz > end)
             end = image->solo5.segments[i].vaddr + image->solo5.segments[i].memsz;
