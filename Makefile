@@ -239,9 +239,9 @@ $(B)/runuk-scope: $(addprefix $(B)/scope/,$(SCOPE_OBJS))
 # --- unit tests and fuzz targets ------------------------------------------------------------------------------------------------
 
 # Each is tests/unit/NAME.c, a program that prints TAP and ends with 0 when all is well.
-UNIT_TESTS := bpf config figures files guest hvt_call lib load monitor record solo5 spec systemd
+UNIT_TESTS := boot bpf config elf figures files guest hvt_call image lib load monitor record solo5 spec systemd
 # Each is tests/fuzz/NAME.c with LLVMFuzzerTestOneInput, over the sources of the unit test of the same name.
-FUZZ_TESTS   := guest record solo5 spec systemd
+FUZZ_TESTS   := boot elf guest image record solo5 spec systemd
 FUZZ_SOURCES  = $(patsubst %.o,%.c,$(filter-out tests/%,$(UNIT_OBJS_$(1))))
 FUZZ_SECONDS ?= 60
 
@@ -252,11 +252,18 @@ CGROUP_OBJS := $(filter sandbox/cgroup% sandbox/systemd/%,$(RUNUK_OBJS)) \
 	lib/fd.o \
 	lib/process.o
 
+# What tells by its bytes how a file boots.
+BOOT_OBJS := $(filter bundle/boot.o bundle/boot/% bundle/elf.o,$(RUNUK_OBJS))
+
 SPEC_OBJS := $(filter bundle/hooks.o bundle/resources.o bundle/spec%,$(RUNUK_OBJS)) \
 	lib/argv.o \
 	lib/err.o \
 	lib/fd.o \
 	lib/json.o
+
+UNIT_OBJS_boot := $(BOOT_OBJS) \
+	tests/fuzz/boot.o \
+	tests/unit/boot.o
 
 UNIT_OBJS_bpf := \
 	hypervisor/solo5/bpf.o \
@@ -273,6 +280,11 @@ UNIT_OBJS_config := \
 	lib/fd.o \
 	lib/json.o \
 	tests/unit/config.o
+
+UNIT_OBJS_elf := \
+	bundle/elf.o \
+	tests/fuzz/elf.o \
+	tests/unit/elf.o
 
 UNIT_OBJS_figures := \
 	lib/err.o \
@@ -301,6 +313,18 @@ UNIT_OBJS_hvt_call := \
 	lib/err.o \
 	lib/solo5.o \
 	tests/unit/hvt_call.o
+
+UNIT_OBJS_image := $(BOOT_OBJS) \
+	$(filter bundle/family/%,$(RUNUK_OBJS)) \
+	bundle/fill.o \
+	bundle/gzip.o \
+	bundle/judge.o \
+	lib/argv.o \
+	lib/err.o \
+	lib/fd.o \
+	lib/solo5.o \
+	tests/fuzz/image.o \
+	tests/unit/image.o
 
 UNIT_OBJS_lib := \
 	lib/argv.o \
@@ -364,7 +388,7 @@ $(addprefix $(B)/unit/,$(UNIT_TESTS)): $(B)/unit/%: $$(addprefix $(B)/,$$(UNIT_O
 $(addprefix $(B)/fuzz/,$(FUZZ_TESTS)): $(B)/fuzz/%: tests/fuzz/%.c $$(call FUZZ_SOURCES,$$*)
 	@mkdir -p $(@D)
 	clang -g -O1 $(filter-out -MMD -MP,$(COMMON)) -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined \
-	    $^ -o $@ $(shell $(PKG_CONFIG) --libs jansson)
+	    $^ -o $@ $(shell $(PKG_CONFIG) --libs jansson zlib)
 
 # The unit test of the same name writes its cases as first inputs. New inputs and crashes go below $(B)/fuzz.
 .PHONY: fuzz

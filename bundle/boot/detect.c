@@ -32,7 +32,7 @@ static bool is_ordinary_elf(struct bnd_boot *boot, const struct bnd_file *file)
         const char *name = len ? (const char *)file->data + p.offset : "";
         if (bnd_file_says(file, p.offset, SOLO5_INTERP))
             continue;
-        bnd_boot_note(boot, p.offset, "a program for the interpreter %.*s",
+        bnd_boot_note(boot, len ? p.offset : elf->phoff, "a program for the interpreter %.*s",
                       (int)strnlen(name, len > TEXT_MAX ? TEXT_MAX : len), name);
         return true;
     }
