@@ -202,10 +202,10 @@ $(B)/runuk-hvt: $(addprefix $(B)/monitor/,$(HVT_OBJS))
 # --- runuk-qemu: process 1 of a container whose guest runs in QEMU -------------------------------------------------------------
 
 QEMU_OBJS := \
-	hypervisor/qemu/console.o \
 	hypervisor/qemu/end.o \
 	hypervisor/qemu/filter.o \
 	hypervisor/qemu/qmp.o \
+	hypervisor/qemu/stream.o \
 	hypervisor/qemu/supervisor.o \
 	hypervisor/solo5/bpf.o \
 	lib/err.o

@@ -43,6 +43,7 @@ struct hv_launch {
     enum bnd_kind kind; /* how the image is booted */
     bool kvm;           /* by a monitor that can do without */
     int image_fd;
+    int gate_fd;     /* where a monitor that takes its time to start tells of failures; -1 */
     int kvm_fd;      /* -1 when the monitor needs none */
     int figures_fd;  /* -1 when it does not count */
     uint64_t memory; /* bytes */

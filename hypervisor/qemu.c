@@ -55,9 +55,12 @@ int hv_qemu_accel(const struct hv_host *host, char reason[HV_REASON], struct rk_
 }
 
 /* runuk-qemu and what it has to know of the guest. */
-static int add_supervisor(struct rk_argv *argv, const char *qemu, const struct bnd_machine *machine)
+static int add_supervisor(struct rk_argv *argv, const struct hv_launch *launch,
+                          const struct bnd_machine *machine)
 {
     int r = rk_argv_add(argv, "runuk-qemu");
+    if (r == 0 && launch->gate_fd >= 0)
+        r = rk_argv_addf(argv, "--gate=%d", launch->gate_fd);
     if (r == 0 && machine->button)
         r = rk_argv_add(argv, "--button");
     if (r == 0 && machine->debug_exit && machine->end == BND_END_DEBUG)
@@ -68,7 +71,7 @@ static int add_supervisor(struct rk_argv *argv, const char *qemu, const struct b
         r = rk_argv_addf(argv, "--halted-line=%s", machine->halted_line);
     if (r == 0)
         r = rk_argv_add(argv, "--");
-    return r < 0 ? r : rk_argv_add(argv, qemu);
+    return r < 0 ? r : rk_argv_add(argv, launch->qemu);
 }
 
 static int add_all(struct rk_argv *argv, const char *const *words)
@@ -188,7 +191,7 @@ static int add_image(struct rk_argv *argv, const struct hv_launch *launch)
 static int prepare(const struct hv_launch *launch, struct rk_argv *ret_argv)
 {
     const struct bnd_machine *machine = launch->family->machine(launch->kind);
-    int r = add_supervisor(ret_argv, launch->qemu, machine);
+    int r = add_supervisor(ret_argv, launch, machine);
     if (r == 0)
         r = add_machine(ret_argv, launch, machine);
     if (r == 0)

@@ -272,7 +272,7 @@ static void become_monitor(struct init *init, int conn, char *args, size_t len, 
 {
     char *argv[1024], *envp[] = {NULL};
     size_t argc = 0, slots = init->args->slot_count, kept = init->args->preserved;
-    size_t count = slots + tap_count + kept;
+    size_t gates = init->args->files->n > 0, count = slots + tap_count + gates + kept;
     int fds[CTR_SLOTS_MAX];
     for (char *p = args; p < args + len && argc < RK_COUNT(argv) - 1; p += strlen(p) + 1)
         argv[argc++] = p;
@@ -283,7 +283,9 @@ static void become_monitor(struct init *init, int conn, char *args, size_t len, 
     }
     memcpy(fds, init->slots, slots * sizeof fds[0]);
     memcpy(fds + slots, taps, tap_count * sizeof fds[0]);
-    memcpy(fds + slots + tap_count, init->preserved, kept * sizeof fds[0]);
+    if (gates)
+        fds[slots + tap_count] = conn;
+    memcpy(fds + slots + tap_count + gates, init->preserved, kept * sizeof fds[0]);
     /* These two end with exec; until then they keep out of the monitor's numbers. */
     int above = CTR_SLOT_FIRST + (int)count;
     int monitor = fcntl(init->monitor, F_DUPFD_CLOEXEC, above);

@@ -115,6 +115,7 @@ static int monitor_argv(struct rk_argv *ret_argv, const struct ctr_record *recor
                                .kind = record->kind,
                                .kvm = record->kvm,
                                .image_fd = CTR_SLOT_FIRST,
+                               .gate_fd = -1,
                                .kvm_fd = -1,
                                .figures_fd = -1,
                                .memory = record->memory,
@@ -142,10 +143,13 @@ static int monitor_argv(struct rk_argv *ret_argv, const struct ctr_record *recor
             (struct hv_net){.device = record->devices[i].name, .fd = fd, .mac = w->mac, .mtu = w->mtu};
         fd++;
     }
+    if (monitor->by_name)
+        launch.gate_fd = fd;
     return monitor->prepare(&launch, ret_argv) < 0 ? rk_fail(err, -ENOMEM, "out of memory") : 0;
 }
 
-/* Send argv and taps, and wait until the process is the monitor: its end of the gate closes then. */
+/* Send argv and taps, and wait until the process is the monitor, and a monitor that needs time runs its
+ * guest: the other end of the gate closes then. */
 static int send_exec(int gate, const struct ctr_record *record, const struct rk_argv *argv,
                      struct rk_err *err)
 {
