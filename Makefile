@@ -237,7 +237,7 @@ $(B)/runuk-scope: $(addprefix $(B)/scope/,$(SCOPE_OBJS))
 # --- unit tests and fuzz targets ------------------------------------------------------------------------------------------------
 
 # Each is tests/unit/NAME.c, a program that prints TAP and ends with 0 when all is well.
-UNIT_TESTS := bpf config figures files guest hvt_call lib load monitor record solo5 spec systemd
+UNIT_TESTS := bpf config figures files guest hvt_call lib load monitor qemu record solo5 spec systemd
 # Each is tests/fuzz/NAME.c with LLVMFuzzerTestOneInput, over the sources of the unit test of the same name.
 FUZZ_TESTS   := guest record solo5 spec systemd
 FUZZ_SOURCES  = $(patsubst %.o,%.c,$(filter-out tests/%,$(UNIT_OBJS_$(1))))
@@ -327,6 +327,13 @@ UNIT_OBJS_monitor := \
 	lib/fd.o \
 	lib/solo5.o \
 	tests/unit/monitor.o
+
+UNIT_OBJS_qemu := \
+	hypervisor/qemu/end.o \
+	hypervisor/qemu/qmp.o \
+	hypervisor/qemu/stream.o \
+	lib/err.o \
+	tests/unit/qemu.o
 
 UNIT_OBJS_record := $(CGROUP_OBJS) \
 	bundle/hooks.o \

@@ -40,13 +40,14 @@ struct hv_disk {
 struct hv_launch {
     const char *qemu; /* path of QEMU in the monitor's root */
     const struct bnd_family *family;
-    enum bnd_kind kind; /* how the image is booted */
-    bool kvm;           /* by a monitor that can do without */
-    int image_fd;
-    int gate_fd;     /* where a monitor that takes its time to start tells of failures; -1 */
-    int kvm_fd;      /* -1 when the monitor needs none */
-    int figures_fd;  /* -1 when it does not count */
-    uint64_t memory; /* bytes */
+    enum bnd_kind kind;  /* how the image is booted */
+    bool kvm;            /* by a monitor that can do without */
+    int image_fd;        /* -1 when the monitor opens it by name */
+    bool image_readonly; /* of a disk */
+    int gate_fd;         /* where a monitor that takes its time to start tells of failures; -1 */
+    int kvm_fd;          /* -1 when the monitor needs none */
+    int figures_fd;      /* -1 when it does not count */
+    uint64_t memory;     /* bytes */
     const struct hv_net *nets;
     size_t net_count;
     const struct hv_disk *disks;
@@ -71,12 +72,15 @@ struct hv_monitor {
     int (*probe)(const struct hv_host *host, char reason[HV_REASON]);
     /* Append the monitor's command line, argv[0] included. -ENOMEM. */
     int (*prepare)(const struct hv_launch *launch, struct rk_argv *ret_argv);
-    /* Append the host's files that its root has to hold: each as a pair, the path on the host and the one in
-     * the root. NULL for one that opens nothing by name. */
-    int (*files)(const struct hv_host *host, struct rk_argv *ret_files, struct rk_err *err);
+    /* Append the host's files that its root has to hold for images of this kind: each as a pair, the path on
+     * the host and the one in the root. NULL for one that opens nothing by name. */
+    int (*files)(const struct hv_host *host, enum bnd_kind kind, struct rk_argv *ret_files,
+                 struct rk_err *err);
 };
 
-#define HV_IMAGE_PATH "/image" /* where a monitor that opens it by name finds the image in its root */
+/* Where a monitor that opens files by name finds the image in its root; one that is a disk (BND_DISK) is
+ * given by descriptor instead. */
+#define HV_IMAGE_PATH "/image"
 
 /* How a guest is to be booted. */
 struct hv_choice {

@@ -184,7 +184,11 @@ static int add_image(struct rk_argv *argv, const struct hv_launch *launch)
         fprintf(out, "%s%s", i ? " " : "", launch->args->v[i]);
     if (fclose(out) != 0)
         return -ENOMEM;
-    int r = add_pair(argv, "-kernel", HV_IMAGE_PATH);
+    if (launch->kind == BND_DISK)
+        return 0;
+    int r = add_pair(argv, "-kernel", launch->kind == BND_LINUX64 ? HV_LOADER_PATH : HV_IMAGE_PATH);
+    if (r == 0 && launch->kind == BND_LINUX64)
+        r = add_pair(argv, "-initrd", HV_IMAGE_PATH);
     return r < 0 || !*line ? r : add_pair(argv, "-append", line);
 }
 
@@ -196,15 +200,21 @@ static int prepare(const struct hv_launch *launch, struct rk_argv *ret_argv)
         r = add_machine(ret_argv, launch, machine);
     if (r == 0)
         r = add_nets(ret_argv, launch, machine->bus);
+    const struct hv_disk boot = {
+        .device = "boot", .fd = launch->image_fd, .readonly = launch->image_readonly};
+    size_t disks = 0;
+    if (r == 0 && launch->kind == BND_DISK)
+        r = add_disk(ret_argv, &boot, disks++, machine->bus);
     for (size_t i = 0; i < launch->disk_count && r == 0; i++)
-        r = add_disk(ret_argv, &launch->disks[i], i, machine->bus);
+        r = add_disk(ret_argv, &launch->disks[i], disks++, machine->bus);
     return r < 0 ? r : add_image(ret_argv, launch);
 }
 
 const struct hv_monitor hv_monitor_qemu = {
     .name = "qemu",
     .binary = "runuk-qemu",
-    .kinds = BND_KIND_BIT(BND_MULTIBOOT) | BND_KIND_BIT(BND_PVH) | BND_KIND_BIT(BND_LINUX),
+    .kinds = BND_KIND_BIT(BND_MULTIBOOT) | BND_KIND_BIT(BND_PVH) | BND_KIND_BIT(BND_LINUX) |
+             BND_KIND_BIT(BND_LINUX64) | BND_KIND_BIT(BND_DISK),
     .score = 1,
     .by_name = true,
     .headroom = (24 + TRANSLATION_MIB) * MIB,

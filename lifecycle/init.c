@@ -67,7 +67,7 @@ static int keep_descriptors(struct init *init, struct rk_err *err)
     for (size_t i = 0; i < a->preserved; i++)
         fds[4 + a->slot_count + i] = STDERR_FILENO + 1 + (int)i;
     for (size_t i = 0; i < a->tree_count; i++)
-        fds[trees + i] = a->trees[i].tree;
+        fds[trees + i] = a->trees[i].fd;
     int r = box_fds_arrange(fds, n, CTR_SLOT_FIRST, err);
     if (r < 0)
         return r;
@@ -228,8 +228,10 @@ static int make_root(struct init *init, struct rk_err *err)
         return rk_fail(err, -ENOMEM, "out of memory");
     for (size_t i = 0; i < hosts; i++)
         files[count++] = (struct box_file){.source = a->files->v[2 * i], .target = a->files->v[2 * i + 1]};
-    for (size_t i = 0; i < a->tree_count; i++)
-        files[count++] = (struct box_file){.tree = init->trees[i], .target = a->trees[i].target};
+    for (size_t i = 0; i < a->tree_count; i++) {
+        files[count] = a->trees[i];
+        files[count++].fd = init->trees[i];
+    }
     int r = box_root_make(files, count, err);
     for (size_t i = 0; i < a->tree_count; i++)
         rk_close(&init->trees[i]);

@@ -16,6 +16,7 @@
 #include "config/annotations.h"
 #include "lib/cleanup.h"
 #include "lib/err.h"
+#include "lib/fd.h"
 #include "lib/log.h"
 #include "sandbox/process.h"
 
@@ -171,14 +172,28 @@ static int open_monitor(struct ctr_plan *plan, const char *dir, struct rk_err *e
     return 0;
 }
 
+/* One more file of the monitor's root: that very file, as a mount of its own; what came out of an archive has
+ * no name that could be mounted, and is copied. */
+static int add_tree(struct ctr_plan *plan, int *fd, const char *name, const char *target, struct rk_err *err)
+{
+    int tree = box_tree_detach(*fd, err);
+    if (tree < 0 && tree != -EINVAL)
+        return rk_wrap(err, "'%s'", name);
+    plan->trees[plan->tree_count++] =
+        (struct box_file){.fd = tree < 0 ? rk_take_fd(fd) : tree, .copy = tree < 0, .target = target};
+    return 0;
+}
+
 /* What a monitor that opens files by name finds in its root. The image is the very file that was judged. */
-static int plan_root(struct ctr_plan *plan, const struct bnd_image *image, const struct hv_host *host,
+static int plan_root(struct ctr_plan *plan, struct bnd_image *image, const struct hv_host *host,
                      struct rk_err *err)
 {
     struct stat st;
-    int r = plan->monitor->files(host, &plan->root_files, err);
+    int r = plan->monitor->files(host, plan->record->kind, &plan->root_files, err);
     if (r < 0)
         return r;
+    if (plan->record->kind == BND_DISK)
+        return 0;
     if (fstat(image->fd, &st) < 0)
         return rk_fail_errno(err, "image '%s'", image->path);
     if (!(st.st_mode & S_IROTH))
@@ -186,11 +201,7 @@ static int plan_root(struct ctr_plan *plan, const struct bnd_image *image, const
                        "image '%s' can be read by its owner only, and QEMU runs as another user: chmod a+r "
                        "it in the image",
                        image->path);
-    int tree = box_tree_detach(image->fd, err);
-    if (tree < 0)
-        return rk_wrap(err, "image '%s'", image->path);
-    plan->trees[plan->tree_count++] = (struct box_file){.tree = tree, .target = HV_IMAGE_PATH};
-    return 0;
+    return add_tree(plan, &image->fd, image->path, HV_IMAGE_PATH, err);
 }
 
 /* QEMU on KVM or not, as the host and the settings have it. */
@@ -223,9 +234,24 @@ static int plan_accel(struct ctr_plan *plan, const struct hv_host *host, struct 
     return bnd_resources_allow(&plan->spec->resources, &rule, err);
 }
 
+/* A disk that is the image: the guest may write to it as a process may to its files. */
+static int open_boot_disk(struct ctr_plan *plan, struct bnd_image *image, struct rk_err *err)
+{
+    int fd = plan->spec->root_readonly ? -EROFS : rk_reopen(image->fd, O_RDWR);
+    plan->record->image_readonly = fd == -EROFS;
+    if (fd < 0 && fd != -EROFS) {
+        errno = -fd;
+        return rk_fail_errno(err, "open '%s' for writing", image->path);
+    }
+    plan->slots[plan->slot_count++] = fd < 0 ? rk_take_fd(&image->fd) : fd;
+    return 0;
+}
+
 /* Fill the slots, in the order that start counts on. */
 static int open_slots(struct ctr_plan *plan, struct bnd_image *image, struct rk_err *err)
 {
+    if (plan->monitor->by_name && plan->record->kind == BND_DISK)
+        return open_boot_disk(plan, image, err);
     if (!plan->monitor->by_name)
         plan->slots[plan->slot_count++] = rk_take_fd(&image->fd);
     if (plan->monitor->needs_kvm) {
@@ -318,7 +344,7 @@ void ctr_plan_fini(struct ctr_plan *plan)
     for (size_t i = 0; i < plan->slot_count; i++)
         rk_close(&plan->slots[i]);
     for (size_t i = 0; i < plan->tree_count; i++)
-        rk_close(&plan->trees[i].tree);
+        rk_close(&plan->trees[i].fd);
     rk_argv_fini(&plan->root_files);
     rk_close(&plan->monitor_fd);
     bnd_files_close(&plan->files);

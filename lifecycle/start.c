@@ -115,6 +115,7 @@ static int monitor_argv(struct rk_argv *ret_argv, const struct ctr_record *recor
                                .kind = record->kind,
                                .kvm = record->kvm,
                                .image_fd = CTR_SLOT_FIRST,
+                               .image_readonly = record->image_readonly,
                                .gate_fd = -1,
                                .kvm_fd = -1,
                                .figures_fd = -1,
@@ -124,7 +125,8 @@ static int monitor_argv(struct rk_argv *ret_argv, const struct ctr_record *recor
                                .disks = disks};
     if (!monitor || !launch.family || record->device_count > RK_SOLO5_MFT_ENTRIES)
         return rk_fail(err, -EINVAL, "unknown monitor '%s' or family '%s'", record->monitor, record->family);
-    int fd = CTR_SLOT_FIRST + !monitor->by_name;
+    bool by_name = monitor && monitor->by_name && record->kind != BND_DISK;
+    int fd = CTR_SLOT_FIRST + !by_name;
     if (monitor->needs_kvm)
         launch.kvm_fd = fd++;
     for (size_t i = 0; i < record->device_count; i++) {

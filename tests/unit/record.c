@@ -21,7 +21,7 @@ static const char whole[] =
     "\"pid\":123,\"pidStart\":456789,\"pidBoot\":\"0b6f7a52-95c2-4a4c-9e55-9a6d7a0c3f11\",\"image\":\"/"
     "app\",\"monitor\":\"spt\",\"family\":\"mirage\","
     "\"keys\":[\"ipv4\"],\"args\":[\"a b\",\"\",\"\\u00e9\"],\"env\":[\"A=b\"],\"cwd\":\"/\",\"kind\":1,"
-    "\"qemu\":\"/q\",\"kvm\":true,\"anyNet\":true,\"memory\":536870912,"
+    "\"qemu\":\"/q\",\"kvm\":true,\"imageReadonly\":true,\"anyNet\":true,\"memory\":536870912,"
     "\"devices\":[{\"name\":\"service\",\"type\":2},{\"name\":\"storage\",\"type\":1}],\"uid\":65534,"
     "\"userns\":true,\"tapOwner\":165534,"
     "\"hostname\":\"h\",\"resolvConf\":\"/r\",\"netns\":\"/n\",\"networkMode\":\"redirect\","
