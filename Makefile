@@ -58,8 +58,22 @@ RUNUK_OBJS := \
 	bundle/boot/xen.o \
 	bundle/elf.o \
 	bundle/family/family.o \
+	bundle/family/generic.o \
+	bundle/family/hermit.o \
+	bundle/family/includeos.o \
+	bundle/family/linux.o \
+	bundle/family/mewz.o \
 	bundle/family/mirage.o \
+	bundle/family/nanos.o \
+	bundle/family/osv.o \
+	bundle/family/quote.o \
+	bundle/family/rumprun.o \
 	bundle/family/solo5.o \
+	bundle/family/solo5_virtio.o \
+	bundle/family/toro.o \
+	bundle/family/unikraft.o \
+	bundle/family/words.o \
+	bundle/family/xen.o \
 	bundle/files.o \
 	bundle/fill.o \
 	bundle/gzip.o \
@@ -250,6 +264,11 @@ CGROUP_OBJS := $(filter sandbox/cgroup% sandbox/systemd/%,$(RUNUK_OBJS)) \
 	lib/fd.o \
 	lib/process.o
 
+# What recognises images and tells guests their arguments.
+FAMILY_OBJS := $(filter bundle/boot.o bundle/elf.o bundle/family/% bundle/fill.o,$(RUNUK_OBJS)) \
+	lib/argv.o \
+	lib/err.o
+
 SPEC_OBJS := $(filter bundle/hooks.o bundle/resources.o bundle/spec%,$(RUNUK_OBJS)) \
 	lib/argv.o \
 	lib/err.o \
@@ -281,14 +300,7 @@ UNIT_OBJS_files := $(SPEC_OBJS) \
 	bundle/files.o \
 	tests/unit/files.o
 
-UNIT_OBJS_guest := \
-	bundle/boot.o \
-	bundle/family/family.o \
-	bundle/family/mirage.o \
-	bundle/family/solo5.o \
-	bundle/fill.o \
-	lib/argv.o \
-	lib/err.o \
+UNIT_OBJS_guest := $(FAMILY_OBJS) \
 	tests/fuzz/guest.o \
 	tests/unit/guest.o
 

@@ -16,6 +16,7 @@
 #include "lib/cleanup.h"
 #include "lib/err.h"
 #include "lib/fault.h"
+#include "lib/log.h"
 #include "lib/message.h"
 #include "lifecycle/apart.h"
 #include "lifecycle/call.h"
@@ -74,6 +75,7 @@ static int guest_args(struct rk_argv *ret_args, const struct ctr_record *record,
                       const struct ctr_network *network, struct rk_err *err)
 {
     char dns[INET6_ADDRSTRLEN] = "";
+    rk_autoargv struct rk_argv warnings = {0};
     const struct bnd_family *family = bnd_family_find(record->family);
     if (!family)
         return rk_fail(err, -EINVAL, "unknown family '%s'", record->family);
@@ -91,12 +93,16 @@ static int guest_args(struct rk_argv *ret_args, const struct ctr_record *record,
         .dns = dns,
         .nets = network->nets,
         .net_count = network->net_count,
+        .emulated = !record->kvm,
+        .warnings = &warnings,
     };
-    int r = family->cmdline(&guest, ret_args, err);
+    int r = bnd_family_cmdline(family, &guest, ret_args, err);
+    for (size_t i = 0; i < warnings.n; i++)
+        rk_warn("container '%s': %s", record->id, warnings.v[i]);
     size_t len = 0;
     for (size_t i = 0; i < ret_args->n && r == 0; i++)
         len += strlen(ret_args->v[i]) + 1;
-    if (len > CMDLINE_MAX)
+    if (len > CMDLINE_MAX && (record->kind == BND_HVT || record->kind == BND_SPT))
         return rk_fail(err, -E2BIG, "the guest's arguments take %zu bytes, and a Solo5 guest gets at most %d",
                        len, CMDLINE_MAX);
     return r;

@@ -10,6 +10,8 @@
 #include <string.h>
 
 #include "bundle/family/family.h"
+#include "bundle/family/solo5_virtio.h"
+#include "bundle/family/words.h"
 #include "lib/cleanup.h"
 #include "lib/err.h"
 
@@ -77,8 +79,7 @@ static void note_word(const struct rk_solo5_mft *mft, const uint8_t *text, size_
 
 static bool recognise(const struct bnd_bytes *image, struct bnd_boot *boot, struct rk_argv *ret_keys)
 {
-    (void)boot;
-    size_t nets = 0, words = 0;
+    size_t nets = 0, words = 0, seen = 0;
     if (!image->solo5)
         return false;
     for (size_t d = 1; d < image->solo5->mft.entries; d++)
@@ -95,10 +96,16 @@ static bool recognise(const struct bnd_bytes *image, struct bnd_boot *boot, stru
             last++;
         while (first < p && *first == '-')
             first++;
+        size_t before = ret_keys->n;
         note_word(&image->solo5->mft, first, (size_t)(last - first), ret_keys);
+        if (before == 0 && ret_keys->n > 0)
+            seen = (size_t)(first - image->data);
         words++;
     }
-    return ret_keys->n > 0;
+    if (ret_keys->n == 0)
+        return false;
+    bnd_boot_note(boot, seen, "option \"%.60s\" of a network device", ret_keys->v[0]);
+    return true;
 }
 
 /* Whether the user's own arguments set option `name`: "--name=…" or "--name". */
@@ -141,8 +148,12 @@ static int cmdline(const struct bnd_guest *guest, struct rk_argv *ret_args, stru
             add_address(guest, n->device, "ipv6", n->ipv6, n->ipv6_prefix, n->ipv6_gateway, ret_args) < 0)
             return rk_fail(err, -ENOMEM, "out of memory");
     }
+    bnd_words_no_env(guest, "mirage");
+    bnd_words_no_cwd(guest, "mirage");
+    bnd_words_no_mounts(guest, "mirage");
+    bnd_words_no_routes(guest, "mirage");
     for (size_t i = 0; i < guest->args->n; i++) {
-        int r = bnd_family_add_quoted(ret_args, guest->args->v[i], guest, err);
+        int r = bnd_words_add_mirage(ret_args, guest->args->v[i], guest, err);
         if (r < 0)
             return r;
     }
@@ -152,5 +163,6 @@ static int cmdline(const struct bnd_guest *guest, struct rk_argv *ret_args, stru
 const struct bnd_family bnd_family_mirage = {
     .name = "mirage",
     .recognise = recognise,
+    .machine = bnd_solo5_machine,
     .cmdline = cmdline,
 };

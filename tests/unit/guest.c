@@ -261,10 +261,13 @@ static void test_cmdline(void)
     }
 }
 
-/* An error comes through both families. */
+/* An error comes through every family that passes arguments on. */
 static void test_cmdline_error(void)
 {
     for (const struct bnd_family *const *f = bnd_families; *f; f++) {
+        tap_ok(bnd_family_find((*f)->name) == *f, "%s: found by its name", (*f)->name);
+        if (*f == &bnd_family_mewz || *f == &bnd_family_xen)
+            continue;
         rk_autoargv struct rk_argv keys = {0};
         rk_autoargv struct rk_argv args = {0};
         rk_autoargv struct rk_argv got = {0};
@@ -276,7 +279,6 @@ static void test_cmdline_error(void)
         tap_ok((*f)->cmdline(&guest, &got, &err) == -EINVAL && strstr(err.text, "--x={ipv4}") &&
                    strstr(err.text, "{ipv4} has no value"),
                "%s: a placeholder without a value is an error", (*f)->name);
-        tap_ok(bnd_family_find((*f)->name) == *f, "%s: found by its name", (*f)->name);
     }
     tap_ok(!bnd_family_find("") && !bnd_family_find("none"), "an unknown family is not found");
 }
