@@ -48,7 +48,7 @@ int bnd_family_add_quoted(struct rk_argv *ret_args, const char *arg, const struc
     int r = bnd_guest_fill(&filled, arg, guest, err);
     if (r < 0)
         return r;
-    rk_autofree char *word = quote(filled);
+    rk_autofree char *word = guest->verbatim ? rk_take(filled) : quote(filled);
     if (!word || rk_argv_add(ret_args, word) < 0)
         return rk_fail(err, -ENOMEM, "out of memory");
     return 0;

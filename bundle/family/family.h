@@ -76,7 +76,8 @@ const struct bnd_family *bnd_family_find(const char *name);
 extern const struct bnd_family bnd_family_mirage, bnd_family_solo5;
 
 /* Append `arg`, its placeholders filled and quoted for guests that split their command line as MirageOS does
- * (blanks separate, double quotes group, a backslash takes the next character as it is). */
+ * (blanks separate, double quotes group, a backslash takes the next character as it is). A verbatim command
+ * line only gets its placeholders filled. */
 int bnd_family_add_quoted(struct rk_argv *ret_args, const char *arg, const struct bnd_guest *guest,
                           struct rk_err *err);
 
