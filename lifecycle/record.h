@@ -49,6 +49,7 @@ struct ctr_record {
     char *qemu;         /* path of QEMU where the monitor uses it; NULL */
     bool kvm;           /* it uses KVM */
     struct rk_argv keys, args, env;
+    bool verbatim; /* args is one string, which the guest gets as it is */
     char *cwd;
     bool any_net;    /* no manifest: start adds a network device for each link */
     uint64_t memory; /* bytes */
