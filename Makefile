@@ -88,7 +88,9 @@ RUNUK_OBJS := \
 	config/annotations.o \
 	config/flags.o \
 	config/global.o \
+	config/line.o \
 	config/settings.o \
+	config/words.o \
 	hypervisor/kvm.o \
 	hypervisor/monitor.o \
 	hypervisor/qemu.o \
@@ -131,6 +133,7 @@ RUNUK_OBJS := \
 	lifecycle/unit.o \
 	lifecycle/update.o \
 	lifecycle/watch.o \
+	lifecycle/wishes.o \
 	netplumb/bridge.o \
 	netplumb/ingress.o \
 	netplumb/names.o \
@@ -284,7 +287,9 @@ UNIT_OBJS_config := \
 	config/annotations.o \
 	config/flags.o \
 	config/global.o \
+	config/line.o \
 	config/settings.o \
+	config/words.o \
 	lib/argv.o \
 	lib/err.o \
 	lib/fd.o \
@@ -328,6 +333,10 @@ UNIT_OBJS_load := \
 	tests/unit/load.o
 
 UNIT_OBJS_monitor := \
+	config/annotations.o \
+	config/line.o \
+	config/settings.o \
+	config/words.o \
 	bundle/boot.o \
 	hypervisor/kvm.o \
 	hypervisor/monitor.o \
@@ -337,6 +346,7 @@ UNIT_OBJS_monitor := \
 	lib/argv.o \
 	lib/err.o \
 	lib/fd.o \
+	lib/json.o \
 	lib/solo5.o \
 	tests/unit/monitor.o
 

@@ -55,8 +55,9 @@ struct bnd_guest {
     enum bnd_kind kind;         /* how it is booted */
     const char *program;        /* the image's path in the container: what a process would have as argv[0] */
     const struct rk_argv *args; /* process.args without the image itself */
-    const struct rk_argv *env;  /* process.env, "NAME=VALUE" */
-    const char *cwd;            /* process.cwd */
+    bool verbatim;             /* args is one string, the user's part of the command line: it is not quoted */
+    const struct rk_argv *env; /* process.env, "NAME=VALUE" */
+    const char *cwd;           /* process.cwd */
     const struct rk_argv *keys; /* the option names that the image contains, of those its family knows */
     const char *hostname;
     const char *dns;                /* the first name server of the container's resolv.conf; empty: none */

@@ -29,6 +29,7 @@ static const struct hv_monitor spt = {
     .binary = "runuk-spt",
     .kinds = BND_KIND_BIT(BND_SPT),
     .target = RK_SOLO5_SPT,
+    .takes = 1u << CFG_DISK,
     .score = 1,
     .headroom = 2 * MIB,
     .headroom_shift = 8,
@@ -57,6 +58,7 @@ static const struct hv_monitor hvt = {
     .binary = "runuk-hvt",
     .kinds = BND_KIND_BIT(BND_HVT),
     .target = RK_SOLO5_HVT,
+    .takes = 1u << CFG_DISK,
     .score = 2, /* a VM boundary is the better one */
     .needs_kvm = true,
     .counts = true,
@@ -125,6 +127,22 @@ static int refuse_kind(const struct bnd_image *image, struct rk_err *err)
                    image->path, image->family->name, *kinds ? kinds : "no boot protocol");
 }
 
+/* Whether annotations and settings let this monitor be taken. */
+static int check_allowed(const struct hv_monitor *m, const struct bnd_image *image,
+                         const struct hv_host *host, struct rk_err *err)
+{
+    const char *asked = host->wanted ? host->wanted->monitor : NULL;
+    if (asked && strcmp(asked, m->name) != 0)
+        return rk_fail(err, -ENOTSUP, "%s: '%s' does not boot image '%s', which is for '%s'",
+                       host->wanted->source[CFG_MONITOR], asked, image->path, m->name);
+    if (host->settings && !cfg_settings_allow_monitor(host->settings, m->name))
+        return rk_fail(
+            err, -EPERM,
+            "image '%s' is for the monitor '%s', which \"monitors\" in the settings does not allow",
+            image->path, m->name);
+    return 0;
+}
+
 /* Whether some monitor boots this form here. 1: yes, the best one; 0: not on this host, `reason`; negative:
  * never, with a text. */
 static int judge(struct hv_choice *ret_choice, const struct bnd_image *image, const struct hv_host *host,
@@ -132,6 +150,7 @@ static int judge(struct hv_choice *ret_choice, const struct bnd_image *image, co
 {
     struct hv_choice best = {.monitor = NULL};
     bool possible = false;
+    int denied = 0;
     for (const struct hv_monitor *const *m = hv_monitors; *m; m++) {
         enum bnd_kind kind;
         if (!find_kind(&kind, *m, image))
@@ -139,12 +158,16 @@ static int judge(struct hv_choice *ret_choice, const struct bnd_image *image, co
         int r = is_tender_kind(kind) ? rk_solo5_check(&image->solo5, (*m)->target, err) : 0;
         if (r < 0)
             return rk_wrap(err, "image '%s'", image->path);
+        if (check_allowed(*m, image, host, err) < 0) {
+            denied = -EPERM;
+            continue;
+        }
         possible = true;
         if ((!best.monitor || (*m)->score > best.monitor->score) && (*m)->probe(host, reason) == 0)
             best = (struct hv_choice){.monitor = *m, .kind = kind};
     }
     if (!possible)
-        return refuse_kind(image, err);
+        return denied < 0 ? denied : refuse_kind(image, err);
     if (!best.monitor)
         return 0;
     *ret_choice = best;

@@ -7,6 +7,8 @@
 #include <stdint.h>
 
 #include "bundle/image.h"
+#include "config/annotations.h"
+#include "config/settings.h"
 #include "lib/argv.h"
 
 struct rk_err;
@@ -17,6 +19,8 @@ struct hv_host {
     const char *qemu;        /* QEMU's binary */
     const char *accel;       /* what QEMU may use: "auto", "kvm", "tcg" */
     int state_root; /* descriptor of the state root, where the KVM probe keeps its answer; -1: keep none */
+    const struct cfg_settings *settings;  /* NULL: every monitor is allowed */
+    const struct cfg_annotations *wanted; /* NULL: no monitor is asked for */
 };
 
 #define HV_REASON 512 /* bytes of a text that says why a monitor can't be used */
@@ -60,11 +64,12 @@ struct hv_monitor {
     const char *binary;          /* file name in monitor_dir */
     unsigned kinds;              /* BND_KIND_BIT of each image kind that it boots */
     enum rk_solo5_target target; /* of the Solo5 images that it boots; 0: it boots none */
-    int score;                   /* among monitors that could boot forms of one image, the highest wins */
-    bool needs_kvm;              /* gets an open /dev/kvm */
-    bool by_name;                /* its root holds the image and what `files` names: it opens them itself */
-    bool counts;                 /* gets a file to count in (lib/figures.h) */
-    uint64_t headroom;       /* bytes that the monitor and the kernel take beside the guest's memory … */
+    unsigned takes;    /* 1u << CFG_MACHINE, CFG_INITRD, CFG_DISK, CFG_ROOTFS: what its guests have use for */
+    int score;         /* among monitors that could boot forms of one image, the highest wins */
+    bool needs_kvm;    /* gets an open /dev/kvm */
+    bool by_name;      /* its root holds the image and what `files` names: it opens them itself */
+    bool counts;       /* gets a file to count in (lib/figures.h) */
+    uint64_t headroom; /* bytes that the monitor and the kernel take beside the guest's memory … */
     unsigned headroom_shift; /* … plus guest memory >> this (page tables) */
     uint64_t memory_max;     /* bytes of guest memory at the most */
     uint64_t memory_unit;    /* bytes: guest memory is a multiple */

@@ -64,9 +64,11 @@ static int add_supervisor(struct rk_argv *argv, const struct hv_launch *launch,
     if (r == 0 && machine->button)
         r = rk_argv_add(argv, "--button");
     if (r == 0 && machine->debug_exit && machine->end == BND_END_DEBUG)
-        r = rk_argv_add(argv, "--debug-exit");
+        r = rk_argv_addf(argv, "--debug-exit=%d", machine->debug_success);
     for (size_t i = 0; r == 0 && machine->exit_lines && machine->exit_lines[i]; i++)
         r = rk_argv_addf(argv, "--exit-line=%s", machine->exit_lines[i]);
+    for (size_t i = 0; r == 0 && machine->failed_lines && machine->failed_lines[i]; i++)
+        r = rk_argv_addf(argv, "--failed-line=%s", machine->failed_lines[i]);
     if (r == 0 && machine->halted_line)
         r = rk_argv_addf(argv, "--halted-line=%s", machine->halted_line);
     if (r == 0)

@@ -98,6 +98,7 @@ json_t *ctr_record_to_json(const struct ctr_record *r)
     bad |= put(j, "family", r->family);
     bad |= json_object_set_new(j, "keys", rk_json_from_argv(&r->keys));
     bad |= json_object_set_new(j, "args", rk_json_from_argv(&r->args));
+    bad |= json_object_set_new(j, "verbatim", json_boolean(r->verbatim));
     bad |= json_object_set_new(j, "env", rk_json_from_argv(&r->env));
     bad |= put(j, "cwd", r->cwd);
     bad |= json_object_set_new(j, "kind", json_integer(r->kind));
@@ -255,6 +256,7 @@ static int fill_from_json(struct ctr_record *r, json_t *j, struct rk_err *err)
         (code = status_from_json(r, j, err)) < 0 ||
         (code = rk_json_strings(j, "", "keys", &r->keys, err)) < 0 ||
         (code = rk_json_strings(j, "", "args", &r->args, err)) < 0 ||
+        (code = rk_json_bool(j, "", "verbatim", &r->verbatim, err)) < 0 ||
         (code = rk_json_strings(j, "", "env", &r->env, err)) < 0 ||
         (code = rk_json_bool(j, "", "kvm", &r->kvm, err)) < 0 ||
         (code = rk_json_bool(j, "", "anyNet", &r->any_net, err)) < 0 ||

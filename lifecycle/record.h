@@ -50,6 +50,7 @@ struct ctr_record {
     bool kvm;            /* it uses KVM */
     bool image_readonly; /* an image that is a disk is */
     struct rk_argv keys, args, env;
+    bool verbatim; /* args is one string, which the guest gets as it is */
     char *cwd;
     bool any_net;    /* no manifest: start adds a network device for each link */
     uint64_t memory; /* bytes */

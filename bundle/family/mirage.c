@@ -16,7 +16,8 @@
 #include "lib/err.h"
 
 #define OPTION_SIZE (RK_SOLO5_NAME_SIZE + 32) /* NAME-ipv6-gateway */
-#define WORDS_MAX   65536                     /* a hostile image could consist of nothing but such words */
+#define BLANKS      " \t\r\n\v\f"
+#define WORDS_MAX   65536 /* a hostile image could consist of nothing but such words */
 
 static const char *const suffixes[] = {"ipv4", "ipv4-gateway", "ipv6", "ipv6-gateway"};
 
@@ -108,15 +109,22 @@ static bool recognise(const struct bnd_bytes *image, struct bnd_boot *boot, stru
     return true;
 }
 
-/* Whether the user's own arguments set option `name`: "--name=…" or "--name". */
-static bool user_sets(const struct rk_argv *args, const char *name)
+/* Whether the user's own arguments set option `name`: "--name=…" or "--name", which in a verbatim command
+ * line may be any of its words. */
+static bool user_sets(const struct bnd_guest *guest, const char *name)
 {
+    const char *ends = guest->verbatim ? "=\"" BLANKS : "=";
     size_t len = strlen(name);
-    for (size_t i = 0; i < args->n; i++) {
-        const char *a = args->v[i];
-        if (strncmp(a, "--", 2) == 0 && strncmp(a + 2, name, len) == 0 &&
-            (a[2 + len] == '=' || a[2 + len] == '\0'))
-            return true;
+    for (size_t i = 0; i < guest->args->n; i++) {
+        const char *a = guest->args->v[i];
+        for (; *a; a += strcspn(a, BLANKS)) {
+            if (guest->verbatim)
+                a += strspn(a, BLANKS "\"");
+            if (strncmp(a, "--", 2) == 0 && strncmp(a + 2, name, len) == 0 && strchr(ends, a[2 + len]))
+                return true;
+            if (!guest->verbatim)
+                break;
+        }
     }
     return false;
 }
@@ -128,7 +136,7 @@ static int add_address(const struct bnd_guest *guest, const char *device, const 
     char name[OPTION_SIZE], gateway_name[OPTION_SIZE + 8];
     option_name(name, device, protocol);
     snprintf(gateway_name, sizeof gateway_name, "%s-gateway", name);
-    if (!*address || user_sets(guest->args, name) || user_sets(guest->args, gateway_name))
+    if (!*address || user_sets(guest, name) || user_sets(guest, gateway_name))
         return 0;
     int r = 0;
     if (has(guest->keys, name))

@@ -33,7 +33,7 @@ int bnd_words_add_mirage(struct rk_argv *ret_args, const char *arg, const struct
     int r = bnd_guest_fill(&filled, arg, guest, err);
     if (r < 0)
         return r;
-    rk_autofree char *word = quote(filled);
+    rk_autofree char *word = guest->verbatim ? rk_take(filled) : quote(filled);
     if (!word || rk_argv_add(ret_args, word) < 0)
         return rk_fail(err, -ENOMEM, "out of memory");
     return 0;
@@ -44,7 +44,7 @@ int bnd_words_add_solo5(struct rk_argv *ret_args, const struct bnd_guest *guest,
     for (size_t i = 0; guest->args && i < guest->args->n; i++) {
         const char *arg = guest->args->v[i];
         int r = 0;
-        if (arg[0] != '{' || arg[1] != '"')
+        if (guest->verbatim || arg[0] != '{' || arg[1] != '"')
             r = bnd_words_add_mirage(ret_args, arg, guest, err);
         else if (rk_argv_add(ret_args, arg) < 0)
             r = rk_fail(err, -ENOMEM, "out of memory");

@@ -56,7 +56,8 @@ int bnd_words_refuse(struct rk_err *err, const char *family, const char *what, c
                      const char *why);
 
 /* Append `arg`, its placeholders filled and quoted for guests that split their command line as MirageOS does
- * (blanks separate, double quotes group, a backslash takes the next character as it is). */
+ * (blanks separate, double quotes group, a backslash takes the next character as it is). A verbatim command
+ * line only gets its placeholders filled. */
 int bnd_words_add_mirage(struct rk_argv *ret_args, const char *arg, const struct bnd_guest *guest,
                          struct rk_err *err);
 

@@ -47,14 +47,16 @@ static _Noreturn void usage(const char *what)
 
 static void parse(struct sup_options *options, char **argv)
 {
-    size_t lines = 0;
+    size_t lines = 0, failed = 0;
     for (argv++; *argv && strcmp(*argv, "--") != 0; argv++) {
         if (strcmp(*argv, "--button") == 0)
             options->button = true;
-        else if (strcmp(*argv, "--debug-exit") == 0)
-            options->debug_exit = true;
+        else if (strncmp(*argv, "--debug-exit=", 13) == 0)
+            options->debug_success = atoi(*argv + 13);
         else if (strncmp(*argv, "--exit-line=", 12) == 0 && lines < SUP_LINES_MAX)
             options->exit_lines[lines++] = *argv + 12;
+        else if (strncmp(*argv, "--failed-line=", 14) == 0 && failed < SUP_LINES_MAX)
+            options->failed_lines[failed++] = *argv + 14;
         else if (strncmp(*argv, "--halted-line=", 14) == 0)
             options->halted_line = *argv + 14;
         else if (strncmp(*argv, "--gate=", 7) == 0)
@@ -171,6 +173,9 @@ static void take_console(void *data, const char *line)
         if (status >= 0)
             s->end.console = status;
     }
+    for (size_t i = 0; s->options.failed_lines[i]; i++)
+        if (sup_line_status(line, s->options.failed_lines[i]) >= 0)
+            s->end.console = 255;
     if (s->options.halted_line && sup_line_status(line, s->options.halted_line) >= 0)
         s->end.halted = true;
 }
@@ -263,7 +268,8 @@ static void report(const struct supervisor *s, int status)
 
 int main(int argc, char **argv)
 {
-    static struct supervisor s = {.options = {.gate = -1}, .end = {.signal = -1, .console = -1}};
+    static struct supervisor s = {.options = {.debug_success = -1, .gate = -1},
+                                  .end = {.signal = -1, .console = -1}};
     (void)argc;
     parse(&s.options, argv);
     start(&s);

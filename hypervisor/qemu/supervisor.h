@@ -15,8 +15,11 @@ struct rk_err;
 
 /* The command line: runuk-qemu [OPTION…] -- QEMU ARGUMENT… */
 struct sup_options {
-    bool button;     /* --button: SIGTERM presses the ACPI button */
-    bool debug_exit; /* --debug-exit: the guest may end QEMU with (its status << 1 | 1) */
+    bool button;       /* --button: SIGTERM presses the ACPI button */
+    int debug_success; /* --debug-exit=N: the guest may end QEMU by writing its status, of which N is success;
+                          -1: not */
+    const char
+        *failed_lines[SUP_LINES_MAX + 1];      /* --failed-line=TEXT: a guest that prints it ends with 255 */
     const char *exit_lines[SUP_LINES_MAX + 1]; /* --exit-line=TEXT: see sup_line_status */
     const char *halted_line; /* --halted-line=TEXT: the guest is over when it prints this; NULL: none */
     int gate; /* --gate=FD: where a failure is told before the guest runs (SOCK_SEQPACKET, "E" and the text),

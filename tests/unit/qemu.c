@@ -56,6 +56,7 @@ static const struct {
     struct sup_end end;
     bool debug_exit;
     int want;
+    int success; /* the number that means it */
 } ends[] = {
     {"power-off", {RAN, .reason = SUP_POWEROFF}, false, 0},
     {"a reset, which is what a triple fault is", {RAN, .reason = SUP_RESET}, false, 1},
@@ -64,6 +65,8 @@ static const struct {
     {"the debug port: 0", {RAN, .qemu = EXITED(1)}, true, 0},
     {"the debug port: 42", {RAN, .qemu = EXITED(85)}, true, 42},
     {"the debug port: 127", {RAN, .qemu = EXITED(255)}, true, 127},
+    {"the debug port: success is 1", {RAN, .qemu = EXITED(3)}, true, 0, 1},
+    {"the debug port: 0 is no success", {RAN, .qemu = EXITED(1)}, true, 1, 1},
     {"no debug port: QEMU failed", {RAN, .qemu = EXITED(1)}, false, SUP_FAILED},
     {"QEMU never ran the guest", {NONE, .qemu = EXITED(1)}, true, SUP_FAILED},
     {"QEMU never ran the guest, and says it is well", {NONE, .qemu = EXITED(0)}, false, SUP_FAILED},
@@ -76,7 +79,7 @@ static const struct {
 static void test_ends(void)
 {
     for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++) {
-        struct sup_options options = {.debug_exit = ends[i].debug_exit};
+        struct sup_options options = {.debug_success = ends[i].debug_exit ? ends[i].success : -1};
         int got = sup_end_status(&ends[i].end, &options);
         if (!tap_ok(got == ends[i].want, "end: %s is %d", ends[i].name, ends[i].want))
             printf("# got %d\n", got);
