@@ -38,7 +38,7 @@ static _Noreturn void fail(const char *what)
 static _Noreturn void usage(const char *what)
 {
     fprintf(stderr,
-            "runuk-qemu: %s\nUsage: runuk-qemu [--button] [--debug-exit] [--exit-line=TEXT]… "
+            "runuk-qemu: %s\nUsage: runuk-qemu [--button] [--debug-exit=N] [--exit-line=TEXT]… "
             "[--halted-line=TEXT] [--gate=FD] -- "
             "QEMU ARGUMENT…\n",
             what);

@@ -54,32 +54,31 @@ static void test_lines(void)
 static const struct {
     const char *name;
     struct sup_end end;
-    bool debug_exit;
+    int success; /* the number at the debug port that means it; -1: no such port */
     int want;
-    int success; /* the number that means it */
 } ends[] = {
-    {"power-off", {RAN, .reason = SUP_POWEROFF}, false, 0},
-    {"a reset, which is what a triple fault is", {RAN, .reason = SUP_RESET}, false, 1},
-    {"a panic", {RAN, .reason = SUP_PANIC}, false, 1},
-    {"an error of KVM, for which we kill QEMU", {RAN, .reason = SUP_STUCK, .qemu = KILLED(9)}, false, 1},
-    {"the debug port: 0", {RAN, .qemu = EXITED(1)}, true, 0},
-    {"the debug port: 42", {RAN, .qemu = EXITED(85)}, true, 42},
-    {"the debug port: 127", {RAN, .qemu = EXITED(255)}, true, 127},
-    {"the debug port: success is 1", {RAN, .qemu = EXITED(3)}, true, 0, 1},
-    {"the debug port: 0 is no success", {RAN, .qemu = EXITED(1)}, true, 1, 1},
-    {"no debug port: QEMU failed", {RAN, .qemu = EXITED(1)}, false, SUP_FAILED},
-    {"QEMU never ran the guest", {NONE, .qemu = EXITED(1)}, true, SUP_FAILED},
-    {"QEMU never ran the guest, and says it is well", {NONE, .qemu = EXITED(0)}, false, SUP_FAILED},
-    {"QEMU was killed", {RAN, .qemu = KILLED(9)}, false, 137},
-    {"a signal of ours", {.signal = 15, .console = 3, .started = true, .qemu = KILLED(9)}, true, 143},
-    {"what the console said", {.signal = -1, .console = 3, .started = true, .qemu = KILLED(9)}, true, 3},
-    {"halted without a word", {RAN, .halted = true, .qemu = KILLED(9)}, false, 1},
+    {"power-off", {RAN, .reason = SUP_POWEROFF}, -1, 0},
+    {"a reset, which is what a triple fault is", {RAN, .reason = SUP_RESET}, -1, 1},
+    {"a panic", {RAN, .reason = SUP_PANIC}, -1, 1},
+    {"an error of KVM, for which we kill QEMU", {RAN, .reason = SUP_STUCK, .qemu = KILLED(9)}, -1, 1},
+    {"the debug port: 0", {RAN, .qemu = EXITED(1)}, 0, 0},
+    {"the debug port: 42", {RAN, .qemu = EXITED(85)}, 0, 42},
+    {"the debug port: 127", {RAN, .qemu = EXITED(255)}, 0, 127},
+    {"the debug port: success is 1", {RAN, .qemu = EXITED(3)}, 1, 0},
+    {"the debug port: 0 is no success", {RAN, .qemu = EXITED(1)}, 1, 1},
+    {"no debug port: QEMU failed", {RAN, .qemu = EXITED(1)}, -1, SUP_FAILED},
+    {"QEMU never ran the guest", {NONE, .qemu = EXITED(1)}, 0, SUP_FAILED},
+    {"QEMU never ran the guest, and says it is well", {NONE, .qemu = EXITED(0)}, -1, SUP_FAILED},
+    {"QEMU was killed", {RAN, .qemu = KILLED(9)}, -1, 137},
+    {"a signal of ours", {.signal = 15, .console = 3, .started = true, .qemu = KILLED(9)}, 0, 143},
+    {"what the console said", {.signal = -1, .console = 3, .started = true, .qemu = KILLED(9)}, 0, 3},
+    {"halted without a word", {RAN, .halted = true, .qemu = KILLED(9)}, -1, 1},
 };
 
 static void test_ends(void)
 {
     for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++) {
-        struct sup_options options = {.debug_success = ends[i].debug_exit ? ends[i].success : -1};
+        struct sup_options options = {.debug_success = ends[i].success};
         int got = sup_end_status(&ends[i].end, &options);
         if (!tap_ok(got == ends[i].want, "end: %s is %d", ends[i].name, ends[i].want))
             printf("# got %d\n", got);
