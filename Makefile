@@ -58,8 +58,22 @@ RUNUK_OBJS := \
 	bundle/boot/xen.o \
 	bundle/elf.o \
 	bundle/family/family.o \
+	bundle/family/generic.o \
+	bundle/family/hermit.o \
+	bundle/family/includeos.o \
+	bundle/family/linux.o \
+	bundle/family/mewz.o \
 	bundle/family/mirage.o \
+	bundle/family/nanos.o \
+	bundle/family/osv.o \
+	bundle/family/quote.o \
+	bundle/family/rumprun.o \
 	bundle/family/solo5.o \
+	bundle/family/solo5_virtio.o \
+	bundle/family/toro.o \
+	bundle/family/unikraft.o \
+	bundle/family/words.o \
+	bundle/family/xen.o \
 	bundle/files.o \
 	bundle/fill.o \
 	bundle/gzip.o \
@@ -74,7 +88,9 @@ RUNUK_OBJS := \
 	config/annotations.o \
 	config/flags.o \
 	config/global.o \
+	config/line.o \
 	config/settings.o \
+	config/words.o \
 	hypervisor/kvm.o \
 	hypervisor/monitor.o \
 	hypervisor/qemu.o \
@@ -119,6 +135,7 @@ RUNUK_OBJS := \
 	lifecycle/unit.o \
 	lifecycle/update.o \
 	lifecycle/watch.o \
+	lifecycle/wishes.o \
 	netplumb/bridge.o \
 	netplumb/ingress.o \
 	netplumb/names.o \
@@ -204,10 +221,10 @@ $(B)/runuk-hvt: $(addprefix $(B)/monitor/,$(HVT_OBJS))
 # --- runuk-qemu: process 1 of a container whose guest runs in QEMU -------------------------------------------------------------
 
 QEMU_OBJS := \
-	hypervisor/qemu/console.o \
 	hypervisor/qemu/end.o \
 	hypervisor/qemu/filter.o \
 	hypervisor/qemu/qmp.o \
+	hypervisor/qemu/stream.o \
 	hypervisor/qemu/supervisor.o \
 	hypervisor/solo5/bpf.o \
 	lib/err.o
@@ -239,7 +256,7 @@ $(B)/runuk-scope: $(addprefix $(B)/scope/,$(SCOPE_OBJS))
 # --- unit tests and fuzz targets ------------------------------------------------------------------------------------------------
 
 # Each is tests/unit/NAME.c, a program that prints TAP and ends with 0 when all is well.
-UNIT_TESTS := boot bpf config elf figures files guest hvt_call image lib load monitor record solo5 spec systemd
+UNIT_TESTS := boot bpf config elf figures files guest hvt_call image lib load monitor qemu record solo5 spec systemd
 # Each is tests/fuzz/NAME.c with LLVMFuzzerTestOneInput, over the sources of the unit test of the same name.
 FUZZ_TESTS   := boot elf guest image record solo5 spec systemd
 FUZZ_SOURCES  = $(patsubst %.o,%.c,$(filter-out tests/%,$(UNIT_OBJS_$(1))))
@@ -254,6 +271,11 @@ CGROUP_OBJS := $(filter sandbox/cgroup% sandbox/systemd/%,$(RUNUK_OBJS)) \
 
 # What tells by its bytes how a file boots.
 BOOT_OBJS := $(filter bundle/boot.o bundle/boot/% bundle/elf.o,$(RUNUK_OBJS))
+
+# What recognises images and tells guests their arguments.
+FAMILY_OBJS := $(filter bundle/boot.o bundle/elf.o bundle/family/% bundle/fill.o,$(RUNUK_OBJS)) \
+	lib/argv.o \
+	lib/err.o
 
 SPEC_OBJS := $(filter bundle/hooks.o bundle/resources.o bundle/spec%,$(RUNUK_OBJS)) \
 	lib/argv.o \
@@ -274,7 +296,9 @@ UNIT_OBJS_config := \
 	config/annotations.o \
 	config/flags.o \
 	config/global.o \
+	config/line.o \
 	config/settings.o \
+	config/words.o \
 	lib/argv.o \
 	lib/err.o \
 	lib/fd.o \
@@ -295,14 +319,7 @@ UNIT_OBJS_files := $(SPEC_OBJS) \
 	bundle/files.o \
 	tests/unit/files.o
 
-UNIT_OBJS_guest := \
-	bundle/boot.o \
-	bundle/family/family.o \
-	bundle/family/mirage.o \
-	bundle/family/solo5.o \
-	bundle/fill.o \
-	lib/argv.o \
-	lib/err.o \
+UNIT_OBJS_guest := $(FAMILY_OBJS) \
 	tests/fuzz/guest.o \
 	tests/unit/guest.o
 
@@ -342,6 +359,10 @@ UNIT_OBJS_load := \
 	tests/unit/load.o
 
 UNIT_OBJS_monitor := \
+	config/annotations.o \
+	config/line.o \
+	config/settings.o \
+	config/words.o \
 	bundle/boot.o \
 	hypervisor/kvm.o \
 	hypervisor/monitor.o \
@@ -351,8 +372,16 @@ UNIT_OBJS_monitor := \
 	lib/argv.o \
 	lib/err.o \
 	lib/fd.o \
+	lib/json.o \
 	lib/solo5.o \
 	tests/unit/monitor.o
+
+UNIT_OBJS_qemu := \
+	hypervisor/qemu/end.o \
+	hypervisor/qemu/qmp.o \
+	hypervisor/qemu/stream.o \
+	lib/err.o \
+	tests/unit/qemu.o
 
 UNIT_OBJS_record := $(CGROUP_OBJS) \
 	bundle/hooks.o \

@@ -1,10 +1,11 @@
-/* What a guest is to be told: its arguments, and the network as it was found; plain types that families read.
- */
+/* What a guest is to be told: its arguments and environment, the network as it was found, and the file
+ * systems that it is to mount; plain types that families read. */
 #ifndef BND_GUEST_H
 #define BND_GUEST_H
 
 #include <net/if.h>
 #include <netinet/in.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -14,7 +15,7 @@
 /* A network device of the guest, or (device NULL) a link that no device stands for. Texts are empty when
  * there is none. */
 struct bnd_guest_net {
-    const char *device; /* the name in the manifest */
+    const char *device; /* the name in the manifest; without a manifest, the link's own name */
     char link[IF_NAMESIZE];
     char ipv4[INET_ADDRSTRLEN], ipv4_gateway[INET_ADDRSTRLEN];
     char ipv6[INET6_ADDRSTRLEN], ipv6_gateway[INET6_ADDRSTRLEN];
@@ -23,19 +24,57 @@ struct bnd_guest_net {
     unsigned mtu;
 };
 
+/* A route beside the default ones. */
+struct bnd_guest_route {
+    const char *destination; /* "10.1.0.0/16", "fd00:1::/48" */
+    const char *gateway;     /* empty: on the link itself */
+    size_t net;              /* of which of the guest's nets */
+};
+
+enum bnd_mount_kind {
+    BND_MOUNT_DISK,   /* a block device of the guest */
+    BND_MOUNT_9P,     /* a directory, shared by 9p over virtio */
+    BND_MOUNT_INITRD, /* the initial ram disk, a cpio archive: `destination` is where it belongs, "/" mostly
+                       */
+};
+
+/* A file system that the guest is to mount. */
+struct bnd_guest_mount {
+    enum bnd_mount_kind kind;
+    const char *tag;         /* 9p: the mount tag. Else unused */
+    unsigned index;          /* disk: the how many-th of the guest's disks, from 0 */
+    const char *fstype;      /* disk: "ext4", "erofs", "iso9660", …. Else unused */
+    const char *destination; /* absolute; "/" for the root file system */
+    bool readonly;
+};
+
 struct rk_err;
 
+/* Lists may be NULL: empty. */
 struct bnd_guest {
     enum bnd_kind kind;         /* how it is booted */
     const char *program;        /* the image's path in the container: what a process would have as argv[0] */
     const struct rk_argv *args; /* process.args without the image itself */
-    const struct rk_argv *env;  /* process.env, "NAME=VALUE" */
-    const char *cwd;            /* process.cwd */
+    bool verbatim;             /* args is one string, the user's part of the command line: it is not quoted */
+    const struct rk_argv *env; /* process.env, "NAME=VALUE" */
+    const char *cwd;           /* process.cwd */
     const struct rk_argv *keys; /* the option names that the image contains, of those its family knows */
     const char *hostname;
-    const char *dns; /* the first name server of the container's resolv.conf; empty: none */
+    const char *dns;                /* the first name server of the container's resolv.conf; empty: none */
+    const struct rk_argv *dns_more; /* its further name servers */
+    const struct rk_argv *search;   /* its search domains */
     const struct bnd_guest_net *nets;
     size_t net_count;
+    const struct bnd_guest_route *routes;
+    size_t route_count;
+    const struct bnd_guest_mount *mounts;
+    size_t mount_count;
+    /* Virtio devices of whatever class, for machines whose bus is BND_BUS_MMIO: there the first -device of
+     * QEMU's command line is in the last slot, and so on downwards. */
+    size_t virtio_count;
+    bool emulated; /* by TCG: there is no hardware virtualisation below the guest */
+    /* What the guest can't be told, one line each: cmdline appends, the caller logs. NULL: nobody asks. */
+    struct rk_argv *warnings;
 };
 
 /* Fill the placeholders of one argument: {ipv4}, {ipv4.cidr}, {ipv4.prefix}, {ipv4.netmask}, {ipv4.gateway},

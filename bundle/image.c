@@ -83,21 +83,30 @@ static int open_program(const struct bnd_files *files, const char *name, const c
     return r;
 }
 
-/* Add the entrypoint in one form. 1: found and a unikernel; 0: found and none; -ENOENT: not there; else an
- * error with its text. */
-static int try_form(struct bnd_images *images, const struct bnd_files *files, const char *name,
+/* What is looked for. */
+struct search {
+    const struct bnd_files *files;
+    const char *name;                /* a kernel that was named, or the entrypoint */
+    bool named;                      /* the former */
+    const struct bnd_family *family; /* NULL: by the bytes */
+};
+
+/* Add one form of it. 1: found and a unikernel; 0: found and none; -ENOENT: not there; else an error with its
+ * text. */
+static int try_form(struct bnd_images *images, const struct search *search, const char *name,
                     const char *suffix, struct rk_err *err)
 {
     char path[PATH_MAX];
-    rk_autoclose int fd = open_program(files, name, suffix, path);
+    rk_autoclose int fd = open_program(search->files, name, suffix, path);
     if (fd < 0) {
         if (is_missing(fd))
             return -ENOENT;
         errno = -fd;
-        return rk_fail_errno(err, "open entrypoint '%s' in the rootfs", name);
+        return rk_fail_errno(err, "open %s '%s' in the rootfs", search->named ? "kernel" : "entrypoint",
+                             name);
     }
     struct bnd_image image;
-    int r = bnd_image_read(&image, fd, path, err);
+    int r = bnd_image_read(&image, fd, path, search->family, err);
     if (r < 0)
         return rk_wrap(err, "image '%s'", path);
     if (r == 0)
@@ -113,34 +122,76 @@ static int try_form(struct bnd_images *images, const struct bnd_files *files, co
     return 1;
 }
 
-/* The entrypoint is missing: is it there under another name? */
-static int try_variants(struct bnd_images *images, const struct bnd_files *files, const char *name,
-                        struct rk_err *err)
+/* It is missing: is it there under another name? -ENOENT when it is not. */
+static int try_variants(struct bnd_images *images, const struct search *search, struct rk_err *err)
 {
-    int r = 0;
-    for (size_t i = 0; i < RK_COUNT(variants) && r >= 0; i++) {
-        r = try_form(images, files, name, variants[i], err);
-        if (r == -ENOENT)
-            r = 0;
+    int found = -ENOENT;
+    for (size_t i = 0; i < RK_COUNT(variants); i++) {
+        int r = try_form(images, search, search->name, variants[i], err);
+        if (r < 0 && r != -ENOENT)
+            return r;
+        if (r >= 0)
+            found = 0;
     }
-    if (r < 0 || images->n > 0)
-        return r;
-    r = try_form(images, files, KRAFT_KERNEL, "", err);
+    if (search->named || images->n > 0)
+        return images->n > 0 ? 1 : found;
+    int r = try_form(images, search, KRAFT_KERNEL, "", err);
     images->entry_is_arg = r > 0;
-    return r == -ENOENT ? 0 : r;
+    return r;
 }
 
-int bnd_images_find(struct bnd_images *ret_images, const struct bnd_files *files, struct rk_err *err)
+/* What was named must be there, and must be a unikernel: it never becomes an ordinary container. */
+static int refuse_kernel(const struct cfg_annotations *wanted, int r, struct rk_err *err)
+{
+    return rk_fail(err, r < 0 ? -ENOENT : -ENOEXEC, "%s: '%s' %s", wanted->source[CFG_KERNEL], wanted->kernel,
+                   r < 0 ? "is no file in the container" : "is no unikernel that runuk knows");
+}
+
+static int find_family(const struct bnd_family **ret_family, const struct cfg_annotations *wanted,
+                       struct rk_err *err)
+{
+    char list[512] = "";
+    *ret_family = wanted->family ? bnd_family_find(wanted->family) : NULL;
+    if (!wanted->family || *ret_family)
+        return 0;
+    for (const struct bnd_family *const *f = bnd_families; *f; f++)
+        snprintf(list + strlen(list), sizeof list - strlen(list), "%s%s", *list ? ", " : "", (*f)->name);
+    return rk_fail(err, -EINVAL, "%s: '%s' is not a family that runuk knows (%s)", wanted->source[CFG_FAMILY],
+                   wanted->family, list);
+}
+
+/* Whether process.args begins with the unikernel itself. */
+static bool names_kernel(const struct bnd_images *images, const char *kernel, const char *entry)
+{
+    bool is_form = strcmp(entry, kernel) == 0;
+    for (size_t i = 0; i < images->n && !is_form; i++)
+        is_form = strcmp(entry, images->v[i].path) == 0;
+    return is_form;
+}
+
+int bnd_images_find(struct bnd_images *ret_images, const struct bnd_files *files,
+                    const struct cfg_annotations *wanted, struct rk_err *err)
 {
     struct bnd_images images = {.arg_index = entry_index(files->spec)};
-    const char *name = files->spec->args.v[images.arg_index];
-    int r = try_form(&images, files, name, "", err);
+    const char *entry = files->spec->args.v[images.arg_index];
+    struct search search = {
+        .files = files, .name = wanted->kernel ? wanted->kernel : entry, .named = wanted->kernel != NULL};
+    int r = find_family(&search.family, wanted, err);
+    if (r < 0)
+        return r;
+    r = try_form(&images, &search, search.name, "", err);
     if (r == -ENOENT)
-        r = try_variants(&images, files, name, err);
+        r = try_variants(&images, &search, err);
+    if (wanted->kernel && (r == 0 || r == -ENOENT))
+        r = refuse_kernel(wanted, r, err);
+    else if (r == -ENOENT)
+        r = 0;
     if (r < 0) {
         bnd_images_fini(&images);
         return r;
     }
+    if (wanted->kernel)
+        images.entry_is_arg = !names_kernel(&images, wanted->kernel, entry);
     *ret_images = images;
     return images.n > 0;
 }

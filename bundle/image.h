@@ -9,6 +9,7 @@
 #include "bundle/boot.h"
 #include "bundle/family/family.h"
 #include "bundle/files.h"
+#include "config/annotations.h"
 #include "lib/solo5.h"
 
 /* A file that was judged: a unikernel, or something else that can boot or was made to. */
@@ -30,17 +31,21 @@ struct bnd_images {
     bool entry_is_arg; /* the kernel lies at a place of its own: that word is the guest's first argument */
 };
 
-/* Judge the regular file `fd` (open for reading), which is called `path` in messages. Returns 1 for what can
+/* Judge the regular file `fd` (open for reading), which is called `path` in messages. What is a unikernel is
+ * one of `family`, or, when that is NULL, of the first that recognises it. Returns 1 for what can
  * boot or was made to, bootable here or not, and takes `fd` over; 0 for anything else, an ordinary program
  * above all: then only ret_image->boot is filled; or a negative errno for a unikernel that is malformed or a
  * file that can't be read. */
-int bnd_image_read(struct bnd_image *ret_image, int fd, const char *path, struct rk_err *err);
+int bnd_image_read(struct bnd_image *ret_image, int fd, const char *path, const struct bnd_family *family,
+                   struct rk_err *err);
 void bnd_image_fini(struct bnd_image *image);
 
-/* Look for a unikernel. Returns 1 and fills *ret_images, 0 when the entrypoint is an ordinary program or does
- * not exist, or a negative errno for a unikernel that is malformed or a file that can't be read; errors name
- * the path. */
-int bnd_images_find(struct bnd_images *ret_images, const struct bnd_files *files, struct rk_err *err);
+/* Look for a unikernel: where `wanted` names one (kernel), else at the entrypoint; of the family that it
+ * names, else of the one that the bytes show. Returns 1 and fills *ret_images, 0 when the entrypoint is an
+ * ordinary program or does not exist, or a negative errno for a unikernel that is malformed, a file that
+ * can't be read, or a kernel that is named and is not there or none; errors name the path. */
+int bnd_images_find(struct bnd_images *ret_images, const struct bnd_files *files,
+                    const struct cfg_annotations *wanted, struct rk_err *err);
 void bnd_images_fini(struct bnd_images *images);
 
 #endif

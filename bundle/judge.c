@@ -66,8 +66,10 @@ static void read_solo5(struct bnd_image *image, const struct bnd_elf *elf)
                                                                : "which has no monitor here");
 }
 
-/* Which family's it is, and what it says of the kinds. */
-static void find_family(struct bnd_image *image, const struct map *map, const struct bnd_elf *elf)
+/* Which family's it is, and what it says of the kinds. One that is given is asked too, though its answer does
+ * not decide: it collects what its guests can be told. */
+static void find_family(struct bnd_image *image, const struct map *map, const struct bnd_elf *elf,
+                        const struct bnd_family *given)
 {
     const struct bnd_bytes bytes = {
         .solo5 = image->solo5.target ? &image->solo5 : NULL,
@@ -75,12 +77,15 @@ static void find_family(struct bnd_image *image, const struct map *map, const st
         .data = map->data,
         .size = map->size < TEXT_BYTES ? map->size : TEXT_BYTES,
     };
+    if (given)
+        given->recognise(&bytes, &image->boot, &image->keys);
+    image->family = given;
     for (const struct bnd_family *const *f = bnd_families; *f && !image->family; f++)
         if ((*f)->recognise(&bytes, &image->boot, &image->keys))
             image->family = *f;
 }
 
-static void judge(struct bnd_image *image, const struct map *map)
+static void judge(struct bnd_image *image, const struct map *map, const struct bnd_family *family)
 {
     struct bnd_elf elf;
     bool is_elf = bnd_elf_open(&elf, map->data, map->size);
@@ -91,7 +96,7 @@ static void judge(struct bnd_image *image, const struct map *map)
     /* An ordinary program never comes so far as to be read through by a family, nor does what is no ELF file
      * and has nothing to boot: text, say. */
     if (!image->boot.ordinary && (is_elf || bnd_boot_recognised(&image->boot)))
-        find_family(image, map, is_elf ? &elf : NULL);
+        find_family(image, map, is_elf ? &elf : NULL, family);
 }
 
 /* Go on with what gzip holds: 1: image->fd is that; 0: nothing to go on with. */
@@ -108,7 +113,8 @@ static int unwrap(struct bnd_image *image, const struct map *map, struct rk_err 
 
 /* Judge image->fd, which becomes another descriptor when the file is wrapped in gzip. 1: a unikernel, 0:
  * none. */
-static int read_image(struct bnd_image *image, bool wrapped, struct rk_err *err)
+static int read_image(struct bnd_image *image, const struct bnd_family *family, bool wrapped,
+                      struct rk_err *err)
 {
     struct rk_source source;
     int r = rk_source_from_fd(&source, image->fd, err);
@@ -127,12 +133,12 @@ static int read_image(struct bnd_image *image, bool wrapped, struct rk_err *err)
         return r;
     r = wrapped ? 0 : unwrap(image, &map, err);
     if (r == 0)
-        judge(image, &map);
+        judge(image, &map, family);
     unmap(&map);
     if (r < 0)
         return r;
     if (r > 0) {
-        if ((r = read_image(image, true, err)) < 0)
+        if ((r = read_image(image, family, true, err)) < 0)
             return rk_wrap(err, "what gzip holds");
         bnd_boot_note(&image->boot, 0, "the file is wrapped in gzip");
     }
@@ -140,8 +146,8 @@ static int read_image(struct bnd_image *image, bool wrapped, struct rk_err *err)
 }
 
 /* A file that others can change may become shorter than it was when it was mapped, and a disk may fail: the
- * kernel tells by a signal at the access. What is in hand then, memory and descriptors, goes with the process,
- * which ends with this error. */
+ * kernel tells by a signal at the access. What is in hand then, memory and descriptors, goes with the
+ * process, which ends with this error. */
 static sigjmp_buf lost;
 
 static void on_bus_error(int signal_number)
@@ -150,24 +156,25 @@ static void on_bus_error(int signal_number)
     siglongjmp(lost, 1);
 }
 
-static int read_guarded(struct bnd_image *image, struct rk_err *err)
+static int read_guarded(struct bnd_image *image, const struct bnd_family *family, struct rk_err *err)
 {
     const struct sigaction guard = {.sa_handler = on_bus_error};
     struct sigaction before;
     int r;
     sigaction(SIGBUS, &guard, &before);
     if (sigsetjmp(lost, 1) == 0)
-        r = read_image(image, false, err);
+        r = read_image(image, family, false, err);
     else
         r = rk_fail(err, -EIO, "it became shorter, or could not be read, while it was looked at");
     sigaction(SIGBUS, &before, NULL);
     return r;
 }
 
-int bnd_image_read(struct bnd_image *ret_image, int fd, const char *path, struct rk_err *err)
+int bnd_image_read(struct bnd_image *ret_image, int fd, const char *path, const struct bnd_family *family,
+                   struct rk_err *err)
 {
     struct bnd_image image = {.fd = fd};
-    int r = read_guarded(&image, err);
+    int r = read_guarded(&image, family, err);
     if (r > 0) {
         image.path = strdup(path);
         if (!image.path)

@@ -132,7 +132,9 @@ static int read_entry(struct bnd_spec *spec, json_t *root, struct rk_err *err)
         return rk_fail(err, -EINVAL, "expected an object");
     if ((r = read_root(spec, root, err)) < 0 || (r = bnd_spec_read_entry(spec, root, err)) < 0)
         return r;
-    return read_mounts(spec, root, err);
+    if ((r = read_mounts(spec, root, err)) < 0)
+        return r;
+    return read_annotations(spec, root, err);
 }
 
 /* SemVer 2.0.0, of which no more than the major version decides: 1 is the specification that this is written
@@ -172,8 +174,6 @@ static int read_rest(struct bnd_spec *spec, json_t *root, struct rk_err *err)
         (r = rk_json_strdup(root, "", "domainname", &spec->domainname, err)) < 0 ||
         (r = bnd_spec_read_process(spec, root, err)) < 0 || (r = bnd_spec_read_hooks(spec, root, err)) < 0 ||
         (r = bnd_spec_read_linux(spec, root, err)) < 0)
-        return r;
-    if ((r = read_annotations(spec, root, err)) < 0)
         return r;
     return check_paths(spec, err);
 }

@@ -166,9 +166,9 @@ struct bnd_spec {
 
 /* Read <bundle>/config.json. `bundle` may be relative. On success *ret_spec is the caller's, to be given back
  * with bnd_spec_free. Errors name the file and the key: -ENOENT without a config.json, -EINVAL for one in
- * which the root, the process' arguments or the mounts are not valid: what tells a unikernel from other
- * programs. What is wrong elsewhere is kept as the spec's flaw and is an error for a unikernel only: an
- * ordinary container's runtime may know more of the specification than we do. */
+ * which the root, the process' arguments, the mounts or the annotations are not valid: what tells a unikernel
+ * from other programs. What is wrong elsewhere is kept as the spec's flaw and is an error for a unikernel
+ * only: an ordinary container's runtime may know more of the specification than we do. */
 int bnd_spec_load(struct bnd_spec **ret_spec, const char *bundle, struct rk_err *err);
 
 /* The same from the text of a config.json; `bundle` is the absolute path that it is relative to. Errors name

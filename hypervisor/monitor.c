@@ -30,6 +30,7 @@ static const struct hv_monitor spt = {
     .binary = "runuk-spt",
     .kinds = BND_KIND_BIT(BND_SPT),
     .target = RK_SOLO5_SPT,
+    .takes = 1u << CFG_DISK,
     .score = 1,
     .headroom = 2 * MIB,
     .headroom_shift = 8,
@@ -58,6 +59,7 @@ static const struct hv_monitor hvt = {
     .binary = "runuk-hvt",
     .kinds = BND_KIND_BIT(BND_HVT),
     .target = RK_SOLO5_HVT,
+    .takes = 1u << CFG_DISK,
     .score = 2, /* a VM boundary is the better one */
     .needs_kvm = true,
     .counts = true,
@@ -146,6 +148,22 @@ static int refuse_kind(const struct bnd_image *image, struct rk_err *err)
                    *kinds ? kinds : "no boot protocol");
 }
 
+/* Whether annotations and settings let this monitor be taken. */
+static int check_allowed(const struct hv_monitor *m, const struct bnd_image *image,
+                         const struct hv_host *host, struct rk_err *err)
+{
+    const char *asked = host->wanted ? host->wanted->monitor : NULL;
+    if (asked && strcmp(asked, m->name) != 0)
+        return rk_fail(err, -ENOTSUP, "%s: '%s' does not boot image '%s', which is for '%s'",
+                       host->wanted->source[CFG_MONITOR], asked, image->path, m->name);
+    if (host->settings && !cfg_settings_allow_monitor(host->settings, m->name))
+        return rk_fail(
+            err, -EPERM,
+            "image '%s' is for the monitor '%s', which \"monitors\" in the settings does not allow",
+            image->path, m->name);
+    return 0;
+}
+
 enum hv_verdict hv_monitor_judge(enum bnd_kind *ret_kind, const struct hv_monitor *monitor,
                                  const struct bnd_image *image, const struct hv_host *host,
                                  char reason[HV_REASON])
@@ -160,6 +178,10 @@ enum hv_verdict hv_monitor_judge(enum bnd_kind *ret_kind, const struct hv_monito
         snprintf(reason, HV_REASON, "%.*s", HV_REASON - 1, err.text);
         return HV_NEVER;
     }
+    if (check_allowed(monitor, image, host, &err) < 0) {
+        snprintf(reason, HV_REASON, "%.*s", HV_REASON - 1, err.text);
+        return HV_DENIED;
+    }
     return monitor->probe(host, reason) < 0 ? HV_NOT_HERE : HV_BOOTS;
 }
 
@@ -171,14 +193,17 @@ static int judge(struct hv_choice *ret_choice, const struct bnd_image *image, co
     struct hv_choice best = {.monitor = NULL};
     char why[HV_REASON], never[HV_REASON] = "";
     bool possible = false;
+    int denied = 0;
     for (const struct hv_monitor *const *m = hv_monitors; *m; m++) {
         enum bnd_kind kind;
         if (best.monitor && (*m)->score <= best.monitor->score)
             continue;
         enum hv_verdict verdict = hv_monitor_judge(&kind, *m, image, host, why);
-        possible = possible || verdict != HV_NEVER;
+        possible = possible || verdict == HV_BOOTS || verdict == HV_NOT_HERE;
         if (verdict == HV_BOOTS)
             best = (struct hv_choice){.monitor = *m, .kind = kind};
+        else if (verdict == HV_DENIED)
+            denied = rk_fail(err, -EPERM, "%s", why);
         else if (*why)
             memcpy(verdict == HV_NEVER ? never : reason, why, HV_REASON);
     }
@@ -188,6 +213,8 @@ static int judge(struct hv_choice *ret_choice, const struct bnd_image *image, co
     }
     if (possible)
         return 0;
+    if (denied < 0)
+        return denied;
     if (*never)
         return rk_fail(err, -ENOTSUP, "image '%s': %s", image->path, never);
     return refuse_kind(image, err);

@@ -7,6 +7,8 @@
 #include <stdint.h>
 
 #include "bundle/image.h"
+#include "config/annotations.h"
+#include "config/settings.h"
 #include "lib/argv.h"
 
 struct rk_err;
@@ -17,6 +19,8 @@ struct hv_host {
     const char *qemu;        /* QEMU's binary */
     const char *accel;       /* what QEMU may use: "auto", "kvm", "tcg" */
     int state_root; /* descriptor of the state root, where the KVM probe keeps its answer; -1: keep none */
+    const struct cfg_settings *settings;  /* NULL: every monitor is allowed */
+    const struct cfg_annotations *wanted; /* NULL: no monitor is asked for */
 };
 
 #define HV_REASON 512 /* bytes of a text that says why a monitor can't be used */
@@ -40,12 +44,14 @@ struct hv_disk {
 struct hv_launch {
     const char *qemu; /* path of QEMU in the monitor's root */
     const struct bnd_family *family;
-    enum bnd_kind kind; /* how the image is booted */
-    bool kvm;           /* by a monitor that can do without */
-    int image_fd;
-    int kvm_fd;      /* -1 when the monitor needs none */
-    int figures_fd;  /* -1 when it does not count */
-    uint64_t memory; /* bytes */
+    enum bnd_kind kind;  /* how the image is booted */
+    bool kvm;            /* by a monitor that can do without */
+    int image_fd;        /* -1 when the monitor opens it by name */
+    bool image_readonly; /* of a disk */
+    int gate_fd;         /* where a monitor that takes its time to start tells of failures; -1 */
+    int kvm_fd;          /* -1 when the monitor needs none */
+    int figures_fd;      /* -1 when it does not count */
+    uint64_t memory;     /* bytes */
     const struct hv_net *nets;
     size_t net_count;
     const struct hv_disk *disks;
@@ -58,11 +64,12 @@ struct hv_monitor {
     const char *binary;          /* file name in monitor_dir */
     unsigned kinds;              /* BND_KIND_BIT of each image kind that it boots */
     enum rk_solo5_target target; /* of the Solo5 images that it boots; 0: it boots none */
-    int score;                   /* among monitors that could boot forms of one image, the highest wins */
-    bool needs_kvm;              /* gets an open /dev/kvm */
-    bool by_name;                /* its root holds the image and what `files` names: it opens them itself */
-    bool counts;                 /* gets a file to count in (lib/figures.h) */
-    uint64_t headroom;       /* bytes that the monitor and the kernel take beside the guest's memory … */
+    unsigned takes;    /* 1u << CFG_MACHINE, CFG_INITRD, CFG_DISK, CFG_ROOTFS: what its guests have use for */
+    int score;         /* among monitors that could boot forms of one image, the highest wins */
+    bool needs_kvm;    /* gets an open /dev/kvm */
+    bool by_name;      /* its root holds the image and what `files` names: it opens them itself */
+    bool counts;       /* gets a file to count in (lib/figures.h) */
+    uint64_t headroom; /* bytes that the monitor and the kernel take beside the guest's memory … */
     unsigned headroom_shift; /* … plus guest memory >> this (page tables) */
     uint64_t memory_max;     /* bytes of guest memory at the most */
     uint64_t memory_unit;    /* bytes: guest memory is a multiple */
@@ -70,12 +77,15 @@ struct hv_monitor {
     int (*probe)(const struct hv_host *host, char reason[HV_REASON]);
     /* Append the monitor's command line, argv[0] included. -ENOMEM. */
     int (*prepare)(const struct hv_launch *launch, struct rk_argv *ret_argv);
-    /* Append the host's files that its root has to hold: each as a pair, the path on the host and the one in
-     * the root. NULL for one that opens nothing by name. */
-    int (*files)(const struct hv_host *host, struct rk_argv *ret_files, struct rk_err *err);
+    /* Append the host's files that its root has to hold for images of this kind: each as a pair, the path on
+     * the host and the one in the root. NULL for one that opens nothing by name. */
+    int (*files)(const struct hv_host *host, enum bnd_kind kind, struct rk_argv *ret_files,
+                 struct rk_err *err);
 };
 
-#define HV_IMAGE_PATH "/image" /* where a monitor that opens it by name finds the image in its root */
+/* Where a monitor that opens files by name finds the image in its root; one that is a disk (BND_DISK) is
+ * given by descriptor instead. */
+#define HV_IMAGE_PATH "/image"
 
 /* How a guest is to be booted. */
 struct hv_choice {
@@ -93,6 +103,7 @@ const struct hv_monitor *hv_monitor_find(const char *name);
 enum hv_verdict {
     HV_BOOTS,
     HV_NOT_HERE, /* not on this host */
+    HV_DENIED,   /* not by the settings, or an annotation wants another one */
     HV_NEVER,
 };
 

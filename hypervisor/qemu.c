@@ -55,20 +55,25 @@ int hv_qemu_accel(const struct hv_host *host, char reason[HV_REASON], struct rk_
 }
 
 /* runuk-qemu and what it has to know of the guest. */
-static int add_supervisor(struct rk_argv *argv, const char *qemu, const struct bnd_machine *machine)
+static int add_supervisor(struct rk_argv *argv, const struct hv_launch *launch,
+                          const struct bnd_machine *machine)
 {
     int r = rk_argv_add(argv, "runuk-qemu");
+    if (r == 0 && launch->gate_fd >= 0)
+        r = rk_argv_addf(argv, "--gate=%d", launch->gate_fd);
     if (r == 0 && machine->button)
         r = rk_argv_add(argv, "--button");
     if (r == 0 && machine->debug_exit && machine->end == BND_END_DEBUG)
-        r = rk_argv_add(argv, "--debug-exit");
+        r = rk_argv_addf(argv, "--debug-exit=%d", machine->debug_success);
     for (size_t i = 0; r == 0 && machine->exit_lines && machine->exit_lines[i]; i++)
         r = rk_argv_addf(argv, "--exit-line=%s", machine->exit_lines[i]);
+    for (size_t i = 0; r == 0 && machine->failed_lines && machine->failed_lines[i]; i++)
+        r = rk_argv_addf(argv, "--failed-line=%s", machine->failed_lines[i]);
     if (r == 0 && machine->halted_line)
         r = rk_argv_addf(argv, "--halted-line=%s", machine->halted_line);
     if (r == 0)
         r = rk_argv_add(argv, "--");
-    return r < 0 ? r : rk_argv_add(argv, qemu);
+    return r < 0 ? r : rk_argv_add(argv, launch->qemu);
 }
 
 static int add_all(struct rk_argv *argv, const char *const *words)
@@ -181,27 +186,37 @@ static int add_image(struct rk_argv *argv, const struct hv_launch *launch)
         fprintf(out, "%s%s", i ? " " : "", launch->args->v[i]);
     if (fclose(out) != 0)
         return -ENOMEM;
-    int r = add_pair(argv, "-kernel", HV_IMAGE_PATH);
+    if (launch->kind == BND_DISK)
+        return 0;
+    int r = add_pair(argv, "-kernel", launch->kind == BND_LINUX64 ? HV_LOADER_PATH : HV_IMAGE_PATH);
+    if (r == 0 && launch->kind == BND_LINUX64)
+        r = add_pair(argv, "-initrd", HV_IMAGE_PATH);
     return r < 0 || !*line ? r : add_pair(argv, "-append", line);
 }
 
 static int prepare(const struct hv_launch *launch, struct rk_argv *ret_argv)
 {
     const struct bnd_machine *machine = launch->family->machine(launch->kind);
-    int r = add_supervisor(ret_argv, launch->qemu, machine);
+    int r = add_supervisor(ret_argv, launch, machine);
     if (r == 0)
         r = add_machine(ret_argv, launch, machine);
     if (r == 0)
         r = add_nets(ret_argv, launch, machine->bus);
+    const struct hv_disk boot = {
+        .device = "boot", .fd = launch->image_fd, .readonly = launch->image_readonly};
+    size_t disks = 0;
+    if (r == 0 && launch->kind == BND_DISK)
+        r = add_disk(ret_argv, &boot, disks++, machine->bus);
     for (size_t i = 0; i < launch->disk_count && r == 0; i++)
-        r = add_disk(ret_argv, &launch->disks[i], i, machine->bus);
+        r = add_disk(ret_argv, &launch->disks[i], disks++, machine->bus);
     return r < 0 ? r : add_image(ret_argv, launch);
 }
 
 const struct hv_monitor hv_monitor_qemu = {
     .name = "qemu",
     .binary = "runuk-qemu",
-    .kinds = BND_KIND_BIT(BND_MULTIBOOT) | BND_KIND_BIT(BND_PVH) | BND_KIND_BIT(BND_LINUX),
+    .kinds = BND_KIND_BIT(BND_MULTIBOOT) | BND_KIND_BIT(BND_PVH) | BND_KIND_BIT(BND_LINUX) |
+             BND_KIND_BIT(BND_LINUX64) | BND_KIND_BIT(BND_DISK),
     .score = 1,
     .by_name = true,
     .headroom = (24 + TRANSLATION_MIB) * MIB,

@@ -179,9 +179,23 @@ static int add_firmware(struct rk_argv *files, const char *name, bool needed, st
                   : 0;
 }
 
-int hv_qemu_files(const struct hv_host *host, struct rk_argv *ret_files, struct rk_err *err)
+static int add_loader(struct rk_argv *files, const struct hv_host *host, struct rk_err *err)
+{
+    rk_autofree char *path = NULL;
+    if (asprintf(&path, "%s/runuk-loader.elf", host->monitor_dir) < 0)
+        return rk_fail(err, -ENOMEM, "out of memory");
+    if (access(path, R_OK) < 0)
+        return rk_fail(err, -ENOTSUP,
+                       "there is no '%s': install runuk, or set \"monitor_dir\" in its settings", path);
+    return add_file(files, path, HV_LOADER_PATH) < 0 ? rk_fail(err, -ENOMEM, "out of memory") : 0;
+}
+
+int hv_qemu_files(const struct hv_host *host, enum bnd_kind kind, struct rk_argv *ret_files,
+                  struct rk_err *err)
 {
     int r = add_program(ret_files, host, err);
+    if (r == 0 && kind == BND_LINUX64)
+        r = add_loader(ret_files, host, err);
     for (size_t i = 0; i < RK_COUNT(firmware) && r == 0; i++)
         r = add_firmware(ret_files, firmware[i].name, firmware[i].needed, err);
     return r;

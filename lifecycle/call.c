@@ -97,10 +97,12 @@ int ctr_call_parse(struct ctr_call *call, const struct cfg_flag *flags, const ch
     return 0;
 }
 
-struct hv_host ctr_call_host(const struct ctr_call *call)
+struct hv_host ctr_call_host(const struct ctr_call *call, const struct cfg_annotations *wanted)
 {
     return (struct hv_host){.monitor_dir = call->settings.monitor_dir,
-                            .qemu = "/usr/bin/qemu-system-x86_64",
-                            .accel = "auto",
+                            .qemu = call->settings.qemu,
+                            .accel = call->settings.accel,
+                            .settings = &call->settings,
+                            .wanted = wanted,
                             .state_root = ctr_store_trusted(&call->store)};
 }

@@ -41,8 +41,14 @@ int ctr_call_parse(struct ctr_call *call, const struct cfg_flag *flags, const ch
  * there is none. */
 const char *ctr_first_positional(const struct ctr_call *call);
 
-/* What the choice of a monitor may look at, by the settings. */
-struct hv_host ctr_call_host(const struct ctr_call *call);
+/* What the choice of a monitor may look at: the settings, and what annotations ask for (NULL: nothing). */
+struct cfg_annotations;
+struct hv_host ctr_call_host(const struct ctr_call *call, const struct cfg_annotations *wanted);
+
+/* Whether the settings ("policy.linux") let an ordinary container go to runc: 0, or -EPERM. `spec` NULL: not
+ * known, which is no pod's sandbox. */
+struct bnd_spec;
+int ctr_may_delegate(const struct ctr_call *call, const struct bnd_spec *spec, struct rk_err *err);
 
 /* Hand the whole call over to runc: returns only when that fails. */
 int ctr_delegate(const struct ctr_call *call, struct rk_err *err);

@@ -14,6 +14,7 @@
 #include "lib/fd.h"
 #include "lib/log.h"
 #include "lifecycle/call.h"
+#include "lifecycle/wishes.h"
 #include "sandbox/userns.h"
 
 #define USUAL_DIRECTORIES "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -71,6 +72,17 @@ static int check_circle(const char *runc, struct rk_err *err)
                        runc);
     snprintf(text, sizeof text, "%ld", count + 1);
     return setenv(MARK, text, 1) < 0 ? rk_fail_errno(err, "set environment") : 0;
+}
+
+int ctr_may_delegate(const struct ctr_call *call, const struct bnd_spec *spec, struct rk_err *err)
+{
+    enum cfg_linux policy = call->settings.policy_linux;
+    if (policy == CFG_LINUX_DELEGATE || (policy == CFG_LINUX_PAUSE_ONLY && spec && ctr_is_sandbox(spec)))
+        return 0;
+    return rk_fail(err, -EPERM, "%s%s%s is no unikernel, and \"policy.linux\" in the settings %s",
+                   spec ? "entrypoint '" : "this", spec ? spec->args.v[0] : "", spec ? "'" : "",
+                   policy == CFG_LINUX_REFUSE ? "refuses all others"
+                                              : "lets only the sandbox containers of pods be others");
 }
 
 int ctr_delegate(const struct ctr_call *call, struct rk_err *err)
@@ -152,7 +164,11 @@ int ctr_runc_output(char **ret_text, const struct ctr_call *call, char *const *a
 int ctr_other_verb(struct ctr_call *call, struct rk_err *err)
 {
     const char *id = ctr_first_positional(call);
-    if (!id || !ctr_store_has(&call->store, id))
+    bool ours = id && ctr_store_has(&call->store, id);
+    /* The one other verb by which runc makes a container: what it holds is not looked at. */
+    if (!ours && strcmp(call->argv[0], "restore") == 0 && ctr_may_delegate(call, NULL, err) < 0)
+        return -EPERM;
+    if (!ours)
         return ctr_delegate(call, err);
     return rk_fail(err, -ENOTSUP, "container '%s' is a unikernel: '%s' is not supported for it", id,
                    call->argv[0]);

@@ -8,6 +8,7 @@
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 
+#include "config/annotations.h"
 #include "lib/cleanup.h"
 #include "lib/err.h"
 #include "lib/fd.h"
@@ -42,10 +43,10 @@ static int check_size(int fd, const char *path, struct rk_err *err)
     return 0;
 }
 
-static int open_backing(const struct bnd_files *files, const char *path, struct rk_err *err)
+/* Writable unless `readonly`, or what it lies on is. */
+static int open_backing(const struct bnd_files *files, const char *path, bool readonly, struct rk_err *err)
 {
     const struct bnd_mount *mount = NULL;
-    bool readonly = files->spec->root_readonly;
     rk_autoclose int fd = bnd_files_lookup(files, path, O_RDONLY | O_NONBLOCK, true, &mount);
     if (fd == -ENOENT || fd == -ENOTDIR)
         return -ENOENT;
@@ -56,8 +57,7 @@ static int open_backing(const struct bnd_files *files, const char *path, struct 
         errno = -fd;
         return rk_fail_errno(err, "open '%s'", path);
     }
-    if (mount)
-        readonly = mount->readonly;
+    readonly = readonly || (mount ? mount->readonly : files->spec->root_readonly);
     int r = check_size(fd, path, err);
     if (r < 0 || readonly)
         return r < 0 ? r : rk_take_fd(&fd);
@@ -71,9 +71,14 @@ static int open_backing(const struct bnd_files *files, const char *path, struct 
     return writable;
 }
 
-int ctr_disk_open(const struct bnd_files *files, const char *name, struct rk_err *err)
+int ctr_disk_open(const struct bnd_files *files, const char *name, const struct cfg_disk *given,
+                  struct rk_err *err)
 {
     char path[RK_SOLO5_NAME_SIZE + 16];
+    if (given) {
+        int fd = open_backing(files, given->path, given->readonly, err);
+        return fd == -ENOENT ? rk_fail(err, fd, "'%s' is no file in the container", given->path) : fd;
+    }
     for (int binds = 1; binds >= 0; binds--) {
         for (size_t i = 0; i < RK_COUNT(patterns); i++) {
             const char *pattern = patterns[i];
@@ -81,7 +86,7 @@ int ctr_disk_open(const struct bnd_files *files, const char *name, struct rk_err
                      strstr(pattern, "%s") + 2);
             if (binds && !is_bind_destination(files->spec, path))
                 continue;
-            int fd = open_backing(files, path, err);
+            int fd = open_backing(files, path, false, err);
             if (fd != -ENOENT)
                 return fd < 0 ? rk_wrap(err, "block device '%s'", name) : fd;
         }

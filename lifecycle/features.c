@@ -28,7 +28,7 @@ static json_t *kinds(const struct hv_monitor *monitor)
 /* Every monitor: is it installed, and can it be used here? */
 static json_t *monitors(const struct ctr_call *call)
 {
-    const struct hv_host host = ctr_call_host(call);
+    const struct hv_host host = ctr_call_host(call, NULL);
     json_t *all = json_object();
     for (const struct hv_monitor *const *m = hv_monitors; *m; m++) {
         char reason[HV_REASON] = "";
@@ -37,8 +37,9 @@ static json_t *monitors(const struct ctr_call *call)
             continue;
         bool found = access(path, X_OK) == 0;
         bool usable = found && (*m)->probe(&host, reason) == 0;
-        json_t *o = json_pack("{s:s,s:b,s:b,s:o}", "path", path, "found", found, "usable", usable, "kinds",
-                              kinds(*m));
+        json_t *o =
+            json_pack("{s:s,s:b,s:b,s:b,s:o}", "path", path, "found", found, "usable", usable, "allowed",
+                      cfg_settings_allow_monitor(&call->settings, (*m)->name), "kinds", kinds(*m));
         if (found && !usable)
             json_object_set_new(o, "reason", json_string(reason));
         json_object_set_new(all, (*m)->name, o);
@@ -51,6 +52,14 @@ static json_t *families(void)
     json_t *all = json_array();
     for (const struct bnd_family *const *f = bnd_families; *f; f++)
         json_array_append_new(all, json_string((*f)->name));
+    return all;
+}
+
+static json_t *annotations(void)
+{
+    json_t *all = json_array();
+    for (const char *const *word = cfg_annotation_words; *word; word++)
+        json_array_append_new(all, json_sprintf("%s%s", CFG_ANNOTATION_PREFIX, *word));
     return all;
 }
 
@@ -95,10 +104,10 @@ static json_t *unikernel_features(const struct ctr_call *call)
     rk_autofree char *runc = NULL;
     struct rk_err ignored;
     ctr_find_runc(&runc, call, &ignored);
-    return json_pack("{s:s,s:s,s:o,s:o,s:[s,s],s:[s],s:o,s:s?}", "version", RUNUK_VERSION, "commit",
+    return json_pack("{s:s,s:s,s:o,s:o,s:[s,s],s:o,s:o,s:s?}", "version", RUNUK_VERSION, "commit",
                      RUNUK_COMMIT, "monitors", monitors(call), "families", families(), "networkModes",
-                     "redirect", "bridge", "annotations", CFG_ANNOTATION_PREFIX "network-mode", "cgroup",
-                     cgroups(call), "runc", runc);
+                     "redirect", "bridge", "annotations", annotations(), "cgroup", cgroups(call), "runc",
+                     runc);
 }
 
 /* An annotation, or the beginning of some, that engines should let only those set who may; runc may name it
@@ -129,7 +138,10 @@ int ctr_features_verb(struct ctr_call *call, struct rk_err *err)
     if (!json)
         json = own_features(call);
     json_object_set_new(json, "runuk", unikernel_features(call));
-    add_unsafe(json, CFG_ANNOTATION_PREFIX "network-mode");
+    /* Each of ours changes how a container runs: that is what the specification calls potentially unsafe. */
+    json_t *ours = json_object_get(json_object_get(json, "runuk"), "annotations"), *name;
+    size_t i;
+    json_array_foreach(ours, i, name) add_unsafe(json, json_string_value(name));
     add_unsafe(json, "org.systemd.property.");
     rk_autofree char *text = json ? json_dumps(json, JSON_INDENT(2)) : NULL;
     if (!text)

@@ -67,7 +67,7 @@ static int keep_descriptors(struct init *init, struct rk_err *err)
     for (size_t i = 0; i < a->preserved; i++)
         fds[4 + a->slot_count + i] = STDERR_FILENO + 1 + (int)i;
     for (size_t i = 0; i < a->tree_count; i++)
-        fds[trees + i] = a->trees[i].tree;
+        fds[trees + i] = a->trees[i].fd;
     int r = box_fds_arrange(fds, n, CTR_SLOT_FIRST, err);
     if (r < 0)
         return r;
@@ -228,8 +228,10 @@ static int make_root(struct init *init, struct rk_err *err)
         return rk_fail(err, -ENOMEM, "out of memory");
     for (size_t i = 0; i < hosts; i++)
         files[count++] = (struct box_file){.source = a->files->v[2 * i], .target = a->files->v[2 * i + 1]};
-    for (size_t i = 0; i < a->tree_count; i++)
-        files[count++] = (struct box_file){.tree = init->trees[i], .target = a->trees[i].target};
+    for (size_t i = 0; i < a->tree_count; i++) {
+        files[count] = a->trees[i];
+        files[count++].fd = init->trees[i];
+    }
     int r = box_root_make(files, count, err);
     for (size_t i = 0; i < a->tree_count; i++)
         rk_close(&init->trees[i]);
@@ -272,7 +274,7 @@ static void become_monitor(struct init *init, int conn, char *args, size_t len, 
 {
     char *argv[1024], *envp[] = {NULL};
     size_t argc = 0, slots = init->args->slot_count, kept = init->args->preserved;
-    size_t count = slots + tap_count + kept;
+    size_t gates = init->args->files->n > 0, count = slots + tap_count + gates + kept;
     int fds[CTR_SLOTS_MAX];
     for (char *p = args; p < args + len && argc < RK_COUNT(argv) - 1; p += strlen(p) + 1)
         argv[argc++] = p;
@@ -283,7 +285,9 @@ static void become_monitor(struct init *init, int conn, char *args, size_t len, 
     }
     memcpy(fds, init->slots, slots * sizeof fds[0]);
     memcpy(fds + slots, taps, tap_count * sizeof fds[0]);
-    memcpy(fds + slots + tap_count, init->preserved, kept * sizeof fds[0]);
+    if (gates)
+        fds[slots + tap_count] = conn;
+    memcpy(fds + slots + tap_count + gates, init->preserved, kept * sizeof fds[0]);
     /* These two end with exec; until then they keep out of the monitor's numbers. */
     int above = CTR_SLOT_FIRST + (int)count;
     int monitor = fcntl(init->monitor, F_DUPFD_CLOEXEC, above);

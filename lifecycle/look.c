@@ -17,6 +17,7 @@
 #include "lib/err.h"
 #include "lib/fd.h"
 #include "lib/json.h"
+#include "lifecycle/wishes.h"
 
 /* What start would find out, and stands in the command line meanwhile: addresses that are set aside for
  * examples (RFC 5737, RFC 3849). */
@@ -87,6 +88,20 @@ static json_t *look_monitors(const struct bnd_image *image, const struct hv_host
     return all;
 }
 
+/* What the guest needs: to be loaded, and what its family knows of it. */
+static uint64_t memory_of(const struct bnd_image *image)
+{
+    uint64_t memory = hv_image_memory(image);
+    for (int k = 0; k < BND_KIND_COUNT; k++) {
+        bool asked = (image->boot.kinds & BND_KIND_BIT(k)) && k != BND_HVT && k != BND_SPT && image->family &&
+                     image->family->machine;
+        const struct bnd_machine *m = asked ? image->family->machine((enum bnd_kind)k) : NULL;
+        if (m && (uint64_t)m->memory_min << 20 > memory)
+            memory = (uint64_t)m->memory_min << 20;
+    }
+    return memory;
+}
+
 /* One file; `recognised` is what bnd_image_read said. */
 static json_t *look_image(const struct bnd_image *image, const char *path, bool recognised,
                           const struct hv_host *host)
@@ -95,7 +110,7 @@ static json_t *look_image(const struct bnd_image *image, const char *path, bool 
     json_t *o = json_pack("{s:s,s:b,s:s?,s:o,s:o}", "path", path, "unikernel", recognised, "family",
                           image->family ? image->family->name : NULL, "kinds", look_kinds(boot), "evidence",
                           look_evidence(boot));
-    uint64_t memory = recognised ? hv_image_memory(image) : 0;
+    uint64_t memory = recognised ? memory_of(image) : 0;
     if (boot->machine)
         json_object_set_new(o, "architecture", json_string(bnd_machine_name(boot->machine)));
     if (boot->obstacle[0])
@@ -131,22 +146,39 @@ static size_t example_nets(struct bnd_guest_net **ret_nets, const struct bnd_ima
     return n;
 }
 
-/* What the guest would be told. `spec` NULL: no arguments. */
-static void look_cmdline(json_t *report, const struct bnd_image *image, enum bnd_kind kind,
-                         const struct bnd_spec *spec, size_t first_arg)
+/* A bundle: what its guest gets, and what its annotations ask for. All zero: a file alone. */
+struct bundle {
+    const struct bnd_spec *spec;
+    const struct cfg_annotations *wishes;
+};
+
+/* The arguments that the user has given. */
+static void collect_args(struct rk_argv *args, const struct bundle *bundle, size_t first)
 {
-    rk_autoargv struct rk_argv args = {0}, words = {0};
+    if (bundle->wishes && bundle->wishes->cmdline)
+        rk_argv_add(args, bundle->wishes->cmdline);
+    else
+        for (size_t i = first; bundle->spec && i < bundle->spec->args.n; i++)
+            rk_argv_add(args, bundle->spec->args.v[i]);
+}
+
+/* What the guest would be told. */
+static void look_cmdline(json_t *report, const struct bnd_image *image, enum bnd_kind kind,
+                         const struct bundle *bundle, size_t first_arg)
+{
+    rk_autoargv struct rk_argv args = {0}, words = {0}, warnings = {0};
+    const struct bnd_spec *spec = bundle->spec;
     rk_autofree struct bnd_guest_net *nets = NULL;
     rk_autofree char *line = NULL;
     const struct rk_argv none = {0};
     size_t size, net_count = example_nets(&nets, image);
     struct rk_err err;
-    for (size_t i = first_arg; spec && i < spec->args.n; i++)
-        rk_argv_add(&args, spec->args.v[i]);
+    collect_args(&args, bundle, first_arg);
     const struct bnd_guest guest = {
         .kind = kind,
         .program = image->path,
         .args = &args,
+        .verbatim = bundle->wishes && bundle->wishes->cmdline,
         .env = spec ? &spec->env : &none,
         .cwd = spec ? spec->cwd : "/",
         .keys = &image->keys,
@@ -154,8 +186,12 @@ static void look_cmdline(json_t *report, const struct bnd_image *image, enum bnd
         .dns = EXAMPLE_DNS,
         .nets = nets,
         .net_count = net_count,
+        .warnings = &warnings,
     };
-    if (image->family->cmdline(&guest, &words, &err) < 0) {
+    int r = bnd_family_cmdline(image->family, &guest, &words, &err);
+    if (warnings.n > 0)
+        json_object_set_new(report, "warnings", rk_json_from_argv(&warnings));
+    if (r < 0) {
         json_object_set_new(report, "error", json_string(err.text));
         json_object_set_new(report, "runs", json_string("nothing"));
         return;
@@ -179,7 +215,7 @@ static void look_cmdline(json_t *report, const struct bnd_image *image, enum bnd
 
 /* Which of the images would be booted, how, and what it would be told; or why none. */
 static void look_choice(json_t *report, const struct bnd_images *images, const struct hv_host *host,
-                        const struct bnd_spec *spec)
+                        const struct bundle *bundle)
 {
     struct hv_choice choice;
     struct rk_err err;
@@ -193,21 +229,22 @@ static void look_choice(json_t *report, const struct bnd_images *images, const s
     json_object_set_new(report, "choice",
                         json_pack("{s:s,s:s,s:s}", "path", image->path, "monitor", choice.monitor->name,
                                   "kind", bnd_kind_name(choice.kind)));
-    look_cmdline(report, image, choice.kind, spec, images->arg_index + !images->entry_is_arg);
+    look_cmdline(report, image, choice.kind, bundle, images->arg_index + !images->entry_is_arg);
 }
 
 static int look_at_file(json_t *report, int fd, const char *path, const struct hv_host *host,
                         struct rk_err *err)
 {
     struct bnd_image image;
-    int r = bnd_image_read(&image, fd, path, err);
+    int r = bnd_image_read(&image, fd, path, NULL, err);
     if (r < 0)
         return rk_wrap(err, "image '%s'", path);
     json_array_append_new(json_object_get(report, "files"), look_image(&image, path, r > 0, host));
     if (r == 0)
         return 0;
     struct bnd_images one = {.v = &image, .n = 1};
-    look_choice(report, &one, host, NULL);
+    const struct bundle alone = {.spec = NULL};
+    look_choice(report, &one, host, &alone);
     image.fd = image.fd == fd ? -1 : image.fd; /* the caller's */
     bnd_image_fini(&image);
     return 0;
@@ -226,7 +263,7 @@ static int look_at_name(json_t *report, int dir, const char *path, const char *n
         return 0;
     if (asprintf(&full, "%s/%s", path, name) < 0)
         return rk_fail(err, -ENOMEM, "out of memory");
-    int r = bnd_image_read(&image, fd, full, err);
+    int r = bnd_image_read(&image, fd, full, NULL, err);
     if (r < 0) {
         json_array_append_new(
             files, json_pack("{s:s,s:b,s:s}", "path", full, "unikernel", 0, "obstacle", err->text));
@@ -277,26 +314,45 @@ static int look_at_directory(json_t *report, int dir, const char *path, const st
     return r < 0 ? r : 0;
 }
 
-static int look_at_bundle(json_t *report, const char *path, const struct hv_host *host, struct rk_err *err)
+/* What was found at a bundle's entrypoint. */
+static void look_at_images(json_t *report, const struct bnd_images *images, const struct hv_host *host,
+                           const struct bundle *bundle)
+{
+    for (size_t i = 0; i < images->n; i++)
+        json_array_append_new(json_object_get(report, "files"),
+                              look_image(&images->v[i], images->v[i].path, true, host));
+    if (bundle->spec->flaw.code < 0) {
+        json_object_set_new(report, "runs", json_string("nothing"));
+        json_object_set_new(report, "error", json_string(bundle->spec->flaw.text));
+    } else {
+        look_choice(report, images, host, bundle);
+    }
+}
+
+static int look_at_bundle(json_t *report, const char *path, const struct ctr_call *call, struct rk_err *err)
 {
     struct bnd_spec *spec = NULL;
     struct bnd_files files = {.root_fd = -1};
     struct bnd_images images = {.n = 0};
+    struct cfg_annotations wishes = {.monitor = NULL};
     int r = bnd_spec_load(&spec, path, err);
     if (r == 0)
         r = bnd_files_open(&files, spec, err);
     if (r == 0)
-        r = bnd_images_find(&images, &files, err);
-    for (size_t i = 0; i < images.n; i++)
-        json_array_append_new(json_object_get(report, "files"),
-                              look_image(&images.v[i], images.v[i].path, true, host));
-    if (r > 0 && spec->flaw.code < 0) {
-        json_object_set_new(report, "runs", json_string("nothing"));
-        json_object_set_new(report, "error", json_string(spec->flaw.text));
-    } else if (r > 0) {
-        look_choice(report, &images, host, spec);
+        r = ctr_wishes_read(&wishes, &files, &call->settings, err);
+    if (r == 0)
+        r = bnd_images_find(&images, &files, &wishes, err);
+    if (r > 0) {
+        const struct hv_host host = ctr_call_host(call, &wishes);
+        const struct bundle bundle = {.spec = spec, .wishes = &wishes};
+        look_at_images(report, &images, &host, &bundle);
+    } else if (r == 0) {
+        r = ctr_wishes_check_ordinary(&wishes, spec, err);
+        if (r == 0)
+            r = ctr_may_delegate(call, spec, err);
     }
     bnd_images_fini(&images);
+    cfg_annotations_fini(&wishes);
     bnd_files_close(&files);
     bnd_spec_free(spec);
     return r < 0 ? r : 0;
@@ -304,7 +360,7 @@ static int look_at_bundle(json_t *report, const char *path, const struct hv_host
 
 int ctr_look(json_t **ret_json, const struct ctr_call *call, const char *path, struct rk_err *err)
 {
-    const struct hv_host host = ctr_call_host(call);
+    const struct hv_host host = ctr_call_host(call, NULL);
     struct stat st;
     /* Without blocking: it may be a FIFO, which is not opened for reading then but refused. */
     rk_autoclose int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
@@ -318,7 +374,7 @@ int ctr_look(json_t **ret_json, const struct ctr_call *call, const char *path, s
                   is_bundle ? "bundle" : (is_dir ? "directory" : "file"), "runs", "runc", "files");
     if (!report)
         return rk_fail(err, -EINVAL, "'%s' is no UTF-8", path);
-    int r = is_bundle ? look_at_bundle(report, path, &host, err)
+    int r = is_bundle ? look_at_bundle(report, path, call, err)
             : is_dir  ? look_at_directory(report, fd, path, &host, err)
                       : look_at_file(report, fd, path, &host, err);
     if (r < 0)

@@ -19,12 +19,13 @@
  *                holds)}
  *     devices    array of {"name": string, "type": "network" or "block"}: what the image asks for; absent
  *                when it does not say: then it gets a network device for each link
- *     memory     bytes that loading it takes; absent when the bytes do not say
+ *     memory     bytes of guest memory that it needs, as far as its bytes and its family tell
  *     monitors   array of {"name", "boots": bool, "kind": string (absent: none of its kinds), "machine":
  *                QEMU's machine (absent for others), "reason": why not here}
  *   ordinary     number of what is in a directory and left out
  *   choice       {"path", "monitor", "kind"}: what would be booted; absent when nothing is, or of a directory
  *   error        string: why nothing of it can be booted; absent when something can, or of a directory
+ *   warnings     array of strings: what the guest can't be told; absent when there is nothing
  *   commandLine  string: what the guest would be told, in its family's words. What only start knows stands as
  *                an example
  *   examples     object: what such an example stands for */

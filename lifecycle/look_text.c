@@ -101,6 +101,7 @@ static void print_outcome(const json_t *report)
                text_of(choice, "kind"));
     if (*text_of(report, "error"))
         printf("does not boot here: %s\n", text_of(report, "error"));
+    print_list("warnings", json_object_get(report, "warnings"));
     if (!json_object_get(report, "commandLine"))
         return;
     printf("command line: %s\n", text_of(report, "commandLine"));

@@ -13,10 +13,11 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "config/annotations.h"
 #include "lib/cleanup.h"
 #include "lib/err.h"
+#include "lib/fd.h"
 #include "lib/log.h"
+#include "lifecycle/wishes.h"
 #include "sandbox/process.h"
 
 static int out_of_memory(struct rk_err *err)
@@ -85,20 +86,31 @@ static int record_from_spec(struct ctr_record *r, struct bnd_spec *spec, const c
     return 0;
 }
 
+/* What the guest is told: the command line of an annotation, or process.args from `first` on. */
+static int record_args(struct ctr_record *r, const struct rk_argv *args, size_t first,
+                       const struct cfg_annotations *wishes)
+{
+    int code = 0;
+    r->verbatim = wishes->cmdline != NULL;
+    if (r->verbatim)
+        return rk_argv_add(&r->args, wishes->cmdline);
+    for (size_t i = first; i < args->n && code == 0; i++)
+        code = rk_argv_add(&r->args, args->v[i]);
+    return code;
+}
+
 static int record_from_image(struct ctr_record *r, struct bnd_image *image, struct bnd_spec *spec,
-                             size_t first, struct rk_err *err)
+                             size_t first, const struct cfg_annotations *wishes, struct rk_err *err)
 {
     const struct rk_solo5_mft *mft = &image->solo5.mft;
-    const struct rk_argv *args = &spec->args;
     bool failed = false;
-    r->any_net = image->solo5.target == 0;
+    r->any_net = image->solo5.target == 0; /* no manifest */
     r->cwd = copy(spec->cwd, &failed);
     r->image = copy(image->path, &failed);
     r->family = copy(image->family->name, &failed);
     r->keys = image->keys;
     image->keys = (struct rk_argv){0};
-    for (size_t i = first; i < args->n && !failed; i++)
-        failed = rk_argv_add(&r->args, args->v[i]) < 0;
+    failed = failed || record_args(r, &spec->args, first, wishes) < 0;
     for (size_t i = 0; i < spec->env.n && !failed; i++)
         failed = rk_argv_add(&r->env, spec->env.v[i]) < 0;
     r->devices = calloc(mft->entries + 1, sizeof *r->devices);
@@ -113,16 +125,10 @@ static int record_from_image(struct ctr_record *r, struct bnd_image *image, stru
 }
 
 /* Settings, as annotations change them. */
-static int choose_network_mode(struct ctr_record *r, const struct bnd_spec *spec,
+static int choose_network_mode(struct ctr_record *r, const struct cfg_annotations *wishes,
                                const struct cfg_settings *settings, struct rk_err *err)
 {
-    struct cfg_annotations wanted = {0};
-    for (size_t i = 0; i < spec->annotation_count; i++) {
-        int code = cfg_annotations_add(&wanted, spec->annotations[i].key, spec->annotations[i].value, err);
-        if (code < 0)
-            return code;
-    }
-    const char *mode = wanted.network_mode ? wanted.network_mode : settings->network_mode;
+    const char *mode = wishes->network_mode ? wishes->network_mode : settings->network_mode;
     if (!net_mode_exists(mode))
         return rk_fail(err, -EINVAL, "network mode '%s' is not one that runuk knows (redirect, bridge)",
                        mode);
@@ -171,14 +177,28 @@ static int open_monitor(struct ctr_plan *plan, const char *dir, struct rk_err *e
     return 0;
 }
 
+/* One more file of the monitor's root: that very file, as a mount of its own; what came out of an archive has
+ * no name that could be mounted, and is copied. */
+static int add_tree(struct ctr_plan *plan, int *fd, const char *name, const char *target, struct rk_err *err)
+{
+    int tree = box_tree_detach(*fd, err);
+    if (tree < 0 && tree != -EINVAL)
+        return rk_wrap(err, "'%s'", name);
+    plan->trees[plan->tree_count++] =
+        (struct box_file){.fd = tree < 0 ? rk_take_fd(fd) : tree, .copy = tree < 0, .target = target};
+    return 0;
+}
+
 /* What a monitor that opens files by name finds in its root. The image is the very file that was judged. */
-static int plan_root(struct ctr_plan *plan, const struct bnd_image *image, const struct hv_host *host,
+static int plan_root(struct ctr_plan *plan, struct bnd_image *image, const struct hv_host *host,
                      struct rk_err *err)
 {
     struct stat st;
-    int r = plan->monitor->files(host, &plan->root_files, err);
+    int r = plan->monitor->files(host, plan->record->kind, &plan->root_files, err);
     if (r < 0)
         return r;
+    if (plan->record->kind == BND_DISK)
+        return 0;
     if (fstat(image->fd, &st) < 0)
         return rk_fail_errno(err, "image '%s'", image->path);
     if (!(st.st_mode & S_IROTH))
@@ -186,11 +206,7 @@ static int plan_root(struct ctr_plan *plan, const struct bnd_image *image, const
                        "image '%s' can be read by its owner only, and QEMU runs as another user: chmod a+r "
                        "it in the image",
                        image->path);
-    int tree = box_tree_detach(image->fd, err);
-    if (tree < 0)
-        return rk_wrap(err, "image '%s'", image->path);
-    plan->trees[plan->tree_count++] = (struct box_file){.tree = tree, .target = HV_IMAGE_PATH};
-    return 0;
+    return add_tree(plan, &image->fd, image->path, HV_IMAGE_PATH, err);
 }
 
 /* QEMU on KVM or not, as the host and the settings have it. */
@@ -223,9 +239,26 @@ static int plan_accel(struct ctr_plan *plan, const struct hv_host *host, struct 
     return bnd_resources_allow(&plan->spec->resources, &rule, err);
 }
 
-/* Fill the slots, in the order that start counts on. */
-static int open_slots(struct ctr_plan *plan, struct bnd_image *image, struct rk_err *err)
+/* A disk that is the image: the guest may write to it as a process may to its files. */
+static int open_boot_disk(struct ctr_plan *plan, struct bnd_image *image, struct rk_err *err)
 {
+    int fd = plan->spec->root_readonly ? -EROFS : rk_reopen(image->fd, O_RDWR);
+    plan->record->image_readonly = fd == -EROFS;
+    if (fd < 0 && fd != -EROFS) {
+        errno = -fd;
+        return rk_fail_errno(err, "open '%s' for writing", image->path);
+    }
+    plan->slots[plan->slot_count++] = fd < 0 ? rk_take_fd(&image->fd) : fd;
+    return 0;
+}
+
+/* Fill the slots, in the order that start counts on. */
+static int open_slots(struct ctr_plan *plan, struct bnd_image *image, const struct cfg_annotations *wishes,
+                      struct rk_err *err)
+{
+    size_t disks = 0;
+    if (plan->monitor->by_name && plan->record->kind == BND_DISK)
+        return open_boot_disk(plan, image, err);
     if (!plan->monitor->by_name)
         plan->slots[plan->slot_count++] = rk_take_fd(&image->fd);
     if (plan->monitor->needs_kvm) {
@@ -238,20 +271,25 @@ static int open_slots(struct ctr_plan *plan, struct bnd_image *image, struct rk_
         const struct ctr_device *d = &plan->record->devices[i];
         if (d->type != RK_SOLO5_BLOCK)
             continue;
-        int disk = ctr_disk_open(&plan->files, d->name, err);
+        const struct cfg_disk *given = disks < wishes->disk_count ? &wishes->disks[disks] : NULL;
+        int disk = ctr_disk_open(&plan->files, d->name, given, err);
         if (disk < 0)
-            return disk;
+            return given ? rk_wrap(err, "%s", wishes->source[CFG_DISK]) : disk;
         plan->slots[plan->slot_count++] = disk;
+        disks++;
     }
+    if (disks < wishes->disk_count)
+        return rk_fail(err, -EINVAL, "%s: %zu disks, and the image has %zu block devices",
+                       wishes->source[CFG_DISK], wishes->disk_count, disks);
     return 0;
 }
 
 /* All that follows once there is a unikernel. */
 static int plan_unikernel(struct ctr_plan *plan, struct ctr_call *call, const char *id,
-                          struct bnd_images *images, struct rk_err *err)
+                          struct bnd_images *images, const struct cfg_annotations *wishes, struct rk_err *err)
 {
     const struct cfg_settings *s = &call->settings;
-    const struct hv_host host = ctr_call_host(call);
+    const struct hv_host host = ctr_call_host(call, wishes);
     struct bnd_spec *spec = plan->spec;
     struct hv_choice choice;
     int r;
@@ -267,43 +305,56 @@ static int plan_unikernel(struct ctr_plan *plan, struct ctr_call *call, const ch
     if (r < 0)
         return r;
     plan->monitor = choice.monitor;
+    if ((r = ctr_wishes_check_monitor(wishes, plan->monitor, err)) < 0)
+        return r;
     plan->record = calloc(1, sizeof *plan->record);
     if (!plan->record)
         return out_of_memory(err);
     plan->record->monitor = strdup(plan->monitor->name);
     plan->record->kind = choice.kind;
     struct bnd_image *image = &images->v[choice.form];
-    int64_t headroom = s->memory_headroom_kib < 0 ? -1 : s->memory_headroom_kib * 1024;
     if ((r = record_from_spec(plan->record, spec, id, err)) < 0 ||
-        (r = record_from_image(plan->record, image, spec, images->arg_index + !images->entry_is_arg, err)) <
-            0 ||
-        (r = choose_network_mode(plan->record, spec, s, err)) < 0 ||
+        (r = record_from_image(plan->record, image, spec, images->arg_index + !images->entry_is_arg, wishes,
+                               err)) < 0 ||
+        (r = choose_network_mode(plan->record, wishes, s, err)) < 0 ||
         (r = choose_identity(plan, s, err)) < 0 ||
-        (r = hv_memory_size(&plan->record->memory, plan->monitor, hv_image_memory(image),
-                            spec->resources.memory_limit, (uint64_t)s->memory_mib << 20, headroom, err)) <
-            0 ||
+        (r = ctr_wishes_memory(&plan->record->memory, wishes, s, plan->monitor, hv_image_memory(image),
+                               spec->resources.memory_limit, err)) < 0 ||
         (r = box_rlimits_check(spec, plan->record->memory, err)) < 0 ||
         (r = open_monitor(plan, s->monitor_dir, err)) < 0)
         return r;
     if (plan->monitor->by_name &&
         ((r = plan_root(plan, image, &host, err)) < 0 || (r = plan_accel(plan, &host, err)) < 0))
         return r;
-    return open_slots(plan, image, err);
+    return open_slots(plan, image, wishes, err);
+}
+
+/* From the open rootfs on: what is asked for, what is there, what the settings say of it. 1: a unikernel. */
+static int find_and_plan(struct ctr_plan *plan, struct ctr_call *call, const char *id, struct rk_err *err)
+{
+    struct cfg_annotations wishes = {.monitor = NULL};
+    struct bnd_images images = {.n = 0};
+    int r = ctr_wishes_read(&wishes, &plan->files, &call->settings, err);
+    if (r == 0)
+        r = bnd_images_find(&images, &plan->files, &wishes, err);
+    if (r == 0 && (r = ctr_wishes_check_ordinary(&wishes, plan->spec, err)) == 0)
+        r = ctr_may_delegate(call, plan->spec, err);
+    else if (r > 0 && (r = plan_unikernel(plan, call, id, &images, &wishes, err)) == 0)
+        r = 1;
+    bnd_images_fini(&images);
+    cfg_annotations_fini(&wishes);
+    return r;
 }
 
 int ctr_plan_make(struct ctr_plan *ret_plan, struct ctr_call *call, const char *id, const char *bundle,
                   struct rk_err *err)
 {
     struct ctr_plan plan = {.files = {.root_fd = -1}, .ns = {.pid_fd = -1, .user_fd = -1}, .monitor_fd = -1};
-    struct bnd_images images = {.n = 0};
     int r;
     if ((r = bnd_spec_load(&plan.spec, bundle, err)) < 0)
         return r;
-    if ((r = bnd_files_open(&plan.files, plan.spec, err)) == 0 &&
-        (r = bnd_images_find(&images, &plan.files, err)) > 0 &&
-        (r = plan_unikernel(&plan, call, id, &images, err)) == 0)
-        r = 1;
-    bnd_images_fini(&images);
+    if ((r = bnd_files_open(&plan.files, plan.spec, err)) == 0)
+        r = find_and_plan(&plan, call, id, err);
     if (r <= 0) {
         ctr_plan_fini(&plan);
         return r;
@@ -318,7 +369,7 @@ void ctr_plan_fini(struct ctr_plan *plan)
     for (size_t i = 0; i < plan->slot_count; i++)
         rk_close(&plan->slots[i]);
     for (size_t i = 0; i < plan->tree_count; i++)
-        rk_close(&plan->trees[i].tree);
+        rk_close(&plan->trees[i].fd);
     rk_argv_fini(&plan->root_files);
     rk_close(&plan->monitor_fd);
     bnd_files_close(&plan->files);

@@ -31,15 +31,17 @@ struct ctr_plan {
     size_t slot_count;
 };
 
-/* Make the plan for `bundle`. 1: a unikernel, *ret_plan is filled; 0: none; negative: an error. Nothing
- * outside is changed. */
+/* Make the plan for `bundle`. 1: a unikernel, *ret_plan is filled; 0: none, and the settings let
+ * it go to runc; negative: an error. Nothing outside is changed. */
 int ctr_plan_make(struct ctr_plan *ret_plan, struct ctr_call *call, const char *id, const char *bundle,
                   struct rk_err *err);
 void ctr_plan_fini(struct ctr_plan *plan);
 
-/* Open what backs the block device `name`: a bind mount whose destination is /dev/NAME, /NAME or /NAME.img,
- * else such a file in the rootfs. Read-only when the mount or the rootfs is. The descriptor, or an error that
- * lists what was looked for. */
-int ctr_disk_open(const struct bnd_files *files, const char *name, struct rk_err *err);
+/* Open what backs the block device `name`: `given`, unless that is NULL, else a bind mount whose destination
+ * is /dev/NAME, /NAME or /NAME.img, else such a file in the rootfs. Read-only when the mount or the rootfs
+ * is. The descriptor, or an error that lists what was looked for. */
+struct cfg_disk;
+int ctr_disk_open(const struct bnd_files *files, const char *name, const struct cfg_disk *given,
+                  struct rk_err *err);
 
 #endif

@@ -98,11 +98,13 @@ json_t *ctr_record_to_json(const struct ctr_record *r)
     bad |= put(j, "family", r->family);
     bad |= json_object_set_new(j, "keys", rk_json_from_argv(&r->keys));
     bad |= json_object_set_new(j, "args", rk_json_from_argv(&r->args));
+    bad |= json_object_set_new(j, "verbatim", json_boolean(r->verbatim));
     bad |= json_object_set_new(j, "env", rk_json_from_argv(&r->env));
     bad |= put(j, "cwd", r->cwd);
     bad |= json_object_set_new(j, "kind", json_integer(r->kind));
     bad |= put(j, "qemu", r->qemu);
     bad |= json_object_set_new(j, "kvm", json_boolean(r->kvm));
+    bad |= json_object_set_new(j, "imageReadonly", json_boolean(r->image_readonly));
     bad |= json_object_set_new(j, "anyNet", json_boolean(r->any_net));
     bad |= json_object_set_new(j, "memory", json_integer((json_int_t)r->memory));
     bad |= json_object_set_new(j, "devices", devices_to_json(r));
@@ -254,9 +256,11 @@ static int fill_from_json(struct ctr_record *r, json_t *j, struct rk_err *err)
         (code = status_from_json(r, j, err)) < 0 ||
         (code = rk_json_strings(j, "", "keys", &r->keys, err)) < 0 ||
         (code = rk_json_strings(j, "", "args", &r->args, err)) < 0 ||
+        (code = rk_json_bool(j, "", "verbatim", &r->verbatim, err)) < 0 ||
         (code = rk_json_strings(j, "", "env", &r->env, err)) < 0 ||
         (code = rk_json_bool(j, "", "kvm", &r->kvm, err)) < 0 ||
         (code = rk_json_bool(j, "", "anyNet", &r->any_net, err)) < 0 ||
+        (code = rk_json_bool(j, "", "imageReadonly", &r->image_readonly, err)) < 0 ||
         (code = devices_from_json(r, j, err)) < 0 || (code = ctr_record_wires_from_json(r, j, err)) < 0 ||
         (code = rk_json_bool(j, "", "cgroupUnified", &r->cgroup.unified, err)) < 0 ||
         (code = rk_json_strings(j, "", "cgroups", &r->cgroup.paths, err)) < 0 ||

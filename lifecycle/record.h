@@ -42,13 +42,15 @@ struct ctr_record {
     enum ctr_status status; /* as last written; see ctr_record_status */
     struct rk_process process;
 
-    char *image;        /* path inside the container */
-    char *monitor;      /* a name of hv_monitors */
-    char *family;       /* a name of bnd_families */
-    enum bnd_kind kind; /* how the image is booted */
-    char *qemu;         /* path of QEMU where the monitor uses it; NULL */
-    bool kvm;           /* it uses KVM */
+    char *image;         /* path inside the container */
+    char *monitor;       /* a name of hv_monitors */
+    char *family;        /* a name of bnd_families */
+    enum bnd_kind kind;  /* how the image is booted */
+    char *qemu;          /* path of QEMU where the monitor uses it; NULL */
+    bool kvm;            /* it uses KVM */
+    bool image_readonly; /* an image that is a disk is */
     struct rk_argv keys, args, env;
+    bool verbatim; /* args is one string, which the guest gets as it is */
     char *cwd;
     bool any_net;    /* no manifest: start adds a network device for each link */
     uint64_t memory; /* bytes */

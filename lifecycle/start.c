@@ -16,6 +16,7 @@
 #include "lib/cleanup.h"
 #include "lib/err.h"
 #include "lib/fault.h"
+#include "lib/log.h"
 #include "lib/message.h"
 #include "lifecycle/apart.h"
 #include "lifecycle/call.h"
@@ -74,6 +75,7 @@ static int guest_args(struct rk_argv *ret_args, const struct ctr_record *record,
                       const struct ctr_network *network, struct rk_err *err)
 {
     char dns[INET6_ADDRSTRLEN] = "";
+    rk_autoargv struct rk_argv warnings = {0};
     const struct bnd_family *family = bnd_family_find(record->family);
     if (!family)
         return rk_fail(err, -EINVAL, "unknown family '%s'", record->family);
@@ -84,6 +86,7 @@ static int guest_args(struct rk_argv *ret_args, const struct ctr_record *record,
         .kind = record->kind,
         .program = record->image,
         .args = &record->args,
+        .verbatim = record->verbatim,
         .env = &record->env,
         .cwd = record->cwd,
         .keys = &record->keys,
@@ -91,12 +94,16 @@ static int guest_args(struct rk_argv *ret_args, const struct ctr_record *record,
         .dns = dns,
         .nets = network->nets,
         .net_count = network->net_count,
+        .emulated = !record->kvm,
+        .warnings = &warnings,
     };
-    int r = family->cmdline(&guest, ret_args, err);
+    int r = bnd_family_cmdline(family, &guest, ret_args, err);
+    for (size_t i = 0; i < warnings.n; i++)
+        rk_warn("container '%s': %s", record->id, warnings.v[i]);
     size_t len = 0;
     for (size_t i = 0; i < ret_args->n && r == 0; i++)
         len += strlen(ret_args->v[i]) + 1;
-    if (len > CMDLINE_MAX)
+    if (len > CMDLINE_MAX && (record->kind == BND_HVT || record->kind == BND_SPT))
         return rk_fail(err, -E2BIG, "the guest's arguments take %zu bytes, and a Solo5 guest gets at most %d",
                        len, CMDLINE_MAX);
     return r;
@@ -115,6 +122,8 @@ static int monitor_argv(struct rk_argv *ret_argv, const struct ctr_record *recor
                                .kind = record->kind,
                                .kvm = record->kvm,
                                .image_fd = CTR_SLOT_FIRST,
+                               .image_readonly = record->image_readonly,
+                               .gate_fd = -1,
                                .kvm_fd = -1,
                                .figures_fd = -1,
                                .memory = record->memory,
@@ -123,7 +132,8 @@ static int monitor_argv(struct rk_argv *ret_argv, const struct ctr_record *recor
                                .disks = disks};
     if (!monitor || !launch.family || record->device_count > RK_SOLO5_MFT_ENTRIES)
         return rk_fail(err, -EINVAL, "unknown monitor '%s' or family '%s'", record->monitor, record->family);
-    int fd = CTR_SLOT_FIRST + !monitor->by_name;
+    bool by_name = monitor && monitor->by_name && record->kind != BND_DISK;
+    int fd = CTR_SLOT_FIRST + !by_name;
     if (monitor->needs_kvm)
         launch.kvm_fd = fd++;
     for (size_t i = 0; i < record->device_count; i++) {
@@ -142,10 +152,13 @@ static int monitor_argv(struct rk_argv *ret_argv, const struct ctr_record *recor
             (struct hv_net){.device = record->devices[i].name, .fd = fd, .mac = w->mac, .mtu = w->mtu};
         fd++;
     }
+    if (monitor->by_name)
+        launch.gate_fd = fd;
     return monitor->prepare(&launch, ret_argv) < 0 ? rk_fail(err, -ENOMEM, "out of memory") : 0;
 }
 
-/* Send argv and taps, and wait until the process is the monitor: its end of the gate closes then. */
+/* Send argv and taps, and wait until the process is the monitor, and a monitor that needs time runs its
+ * guest: the other end of the gate closes then. */
 static int send_exec(int gate, const struct ctr_record *record, const struct rk_argv *argv,
                      struct rk_err *err)
 {

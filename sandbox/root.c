@@ -3,10 +3,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <linux/mount.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -20,7 +22,9 @@ int mount(const char *source, const char *target, const char *type, unsigned lon
 int umount2(const char *target, int flags);
 
 #define PROPAGATION_PRIVATE ((1UL << 18) | (1UL << 14)) /* MS_PRIVATE | MS_REC, mount(2) */
-#define DETACH              2                           /* MNT_DETACH, umount2(2) */
+#define PAGE                4096
+#define COPY_CHUNK          (1 << 26) /* bytes at a time */
+#define DETACH              2         /* MNT_DETACH, umount2(2) */
 
 int box_mounts_private(struct rk_err *err)
 {
@@ -50,15 +54,16 @@ int box_tree_detach(int fd, struct rk_err *err)
 
 /* A detached tmpfs with room for `inodes` of them: its descriptor. One for nothing but its root is read-only
  * from the beginning. */
-static int make_tmpfs(size_t inodes, struct rk_err *err)
+static int make_tmpfs(size_t inodes, uint64_t bytes, struct rk_err *err)
 {
-    char text[32];
+    char text[32], size[32];
     unsigned attributes = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
     rk_autoclose int fs = (int)syscall(SYS_fsopen, "tmpfs", FSOPEN_CLOEXEC);
     if (fs < 0)
         return rk_fail_errno(err, "open a tmpfs");
     snprintf(text, sizeof text, "%zu", inodes);
-    if (syscall(SYS_fsconfig, fs, FSCONFIG_SET_STRING, "size", "4096", 0) < 0 ||
+    snprintf(size, sizeof size, "%" PRIu64, bytes);
+    if (syscall(SYS_fsconfig, fs, FSCONFIG_SET_STRING, "size", size, 0) < 0 ||
         syscall(SYS_fsconfig, fs, FSCONFIG_SET_STRING, "nr_inodes", text, 0) < 0 ||
         syscall(SYS_fsconfig, fs, FSCONFIG_SET_STRING, "mode", "0555", 0) < 0 ||
         syscall(SYS_fsconfig, fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
@@ -84,11 +89,41 @@ static int make_place(int root, const char *target)
     return fd < 0 ? -errno : 0;
 }
 
+/* Put the content of one file into its place. */
+static int copy(int root, const struct box_file *file)
+{
+    off_t at = 0;
+    ssize_t n;
+    rk_autoclose int out = openat(root, file->target + 1, O_WRONLY | O_NOFOLLOW | O_CLOEXEC);
+    if (out < 0)
+        return -errno;
+    while ((n = sendfile(out, file->fd, &at, COPY_CHUNK)) > 0)
+        ;
+    return n < 0 ? -errno : 0;
+}
+
+/* Room in the tmpfs: what is copied into it, in whole pages. */
+static int count_bytes(uint64_t *ret_bytes, const struct box_file *files, size_t count)
+{
+    struct stat st;
+    *ret_bytes = PAGE;
+    for (size_t i = 0; i < count; i++) {
+        if (!files[i].copy)
+            continue;
+        if (fstat(files[i].fd, &st) < 0)
+            return -errno;
+        *ret_bytes += ((uint64_t)st.st_size + PAGE - 1) / PAGE * PAGE;
+    }
+    return 0;
+}
+
 /* Mount one file at its place. The process' root is still the old one, in which its source is looked up. */
 static int place(int root, const struct box_file *file)
 {
     rk_autoclose int own = -1;
-    int tree = file->tree;
+    int tree = file->fd;
+    if (file->copy)
+        return copy(root, file);
     if (file->source) {
         bool device = strncmp(file->target, "/dev/", 5) == 0;
         own = (int)syscall(SYS_open_tree, AT_FDCWD, file->source, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
@@ -103,7 +138,11 @@ static int place(int root, const struct box_file *file)
 
 int box_root_make(const struct box_file *files, size_t count, struct rk_err *err)
 {
-    rk_autoclose int root = make_tmpfs(count ? 16 * count + 16 : 1, err);
+    uint64_t bytes;
+    int counted = count_bytes(&bytes, files, count);
+    if (counted < 0)
+        return rk_fail(err, counted, "look at what goes into the monitor's root");
+    rk_autoclose int root = make_tmpfs(count ? 16 * count + 16 : 1, bytes, err);
     if (root < 0)
         return root;
     for (size_t i = 0; i < count; i++) {

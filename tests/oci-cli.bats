@@ -224,23 +224,23 @@ is_json_log() {
 
 # --- settings -------------------------------------------------------------------------------------------------------------
 
-@test "settings that cannot be read: the error names the file and the line or the key" {
+@test "settings that cannot be read: the error names the file, the line and the key" {
     local -a cases=(
         '|line 1: '
         '{|line 1: '
         "{\"uid\": 1000,|line 1: "
-        '[]|expected an object'
+        '[]|line 1: expected an object'
         '{"runc": "/usr/bin/runc"} x|line 1: '
-        '{"frobnicate": 1}|unknown key "frobnicate"'
-        '{"runc": 7}|runc: expected a string'
-        '{"runc": "runc"}|runc, monitor_dir: expected an absolute path'
-        '{"monitor_dir": "lib"}|runc, monitor_dir: expected an absolute path'
-        '{"memory_mib": "512"}|memory_mib: expected an integer'
-        '{"memory_mib": 0}|memory_mib: expected 1 to 1048576'
-        '{"memory_mib": 1048577}|memory_mib: expected 1 to 1048576'
-        '{"memory_headroom_kib": -2}|memory_headroom_kib: expected -1 or more'
-        '{"uid": 0}|uid, gid: expected those of an unprivileged user'
-        '{"gid": 4294967295}|uid, gid: expected those of an unprivileged user'
+        '{"frobnicate": 1}|line 1: frobnicate: unknown key (runuk.json(5) names them all)'
+        '{"runc": 7}|line 1: runc: expected a string'
+        '{"runc": "runc"}|line 1: runc: expected an absolute path'
+        '{"monitor_dir": "lib"}|line 1: monitor_dir: expected an absolute path'
+        '{"memory_mib": "512"}|line 1: memory_mib: expected an integer'
+        '{"memory_mib": 0}|line 1: memory_mib: expected 1 to 1048576'
+        '{"memory_mib": 1048577}|line 1: memory_mib: expected 1 to 1048576'
+        '{"memory_headroom_kib": -2}|line 1: memory_headroom_kib: expected -1 or more'
+        '{"uid": 0}|line 1: uid: expected an unprivileged user'
+        '{"gid": 4294967295}|line 1: gid: expected an unprivileged group'
         '{"uid": 1, "uid": 2}|line 1: duplicate object key'
     )
     local case
@@ -265,7 +265,7 @@ is_json_log() {
     bundle web hello
     settings '.network_mode = "carrier-pigeon"'
     run -1 create web
-    said "network mode 'carrier-pigeon' is not one that runuk knows"
+    said "line 3: network_mode: expected \"redirect\" or \"bridge\""
     settings 'del(.network_mode)'
     config web '.annotations = {"org.runuk.network-mode": "smoke"}'
     run -1 create web

@@ -1,17 +1,19 @@
-/* The table of families, and the quoting that they share. */
+/* The table of families, and the command line as a whole. */
 #include "bundle/family/family.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "lib/cleanup.h"
 #include "lib/err.h"
 
 const struct bnd_family *const bnd_families[] = {
-    &bnd_family_mirage,
-    &bnd_family_solo5,
-    NULL,
+    &bnd_family_mirage,  &bnd_family_solo5,
+    &bnd_family_hermit,  &bnd_family_unikraft,
+    &bnd_family_rumprun, &bnd_family_nanos,
+    &bnd_family_osv,     &bnd_family_includeos,
+    &bnd_family_mewz,    &bnd_family_toro,
+    &bnd_family_xen,     &bnd_family_linux,
+    &bnd_family_generic, NULL,
 };
 
 const struct bnd_family *bnd_family_find(const char *name)
@@ -22,34 +24,32 @@ const struct bnd_family *bnd_family_find(const char *name)
     return NULL;
 }
 
-/* `arg` as one word of a MirageOS command line. NULL without memory. */
-static char *quote(const char *arg)
+bool bnd_family_dhcp(const struct bnd_family *family, const struct rk_argv *keys)
 {
-    if (*arg && !strpbrk(arg, " \t\r\n\v\f\"'\\"))
-        return strdup(arg);
-    char *out = malloc(strlen(arg) * 2 + 3), *p = out;
-    if (!out)
-        return NULL;
-    *p++ = '"';
-    for (; *arg; arg++) {
-        if (*arg == '"' || *arg == '\\')
-            *p++ = '\\';
-        *p++ = *arg;
-    }
-    *p++ = '"';
-    *p = '\0';
-    return out;
+    bool dhcp = family->dhcp;
+    for (size_t i = 0; i < keys->n; i++)
+        dhcp = dhcp || strcmp(keys->v[i], "dhcp") == 0;
+    return dhcp;
 }
 
-int bnd_family_add_quoted(struct rk_argv *ret_args, const char *arg, const struct bnd_guest *guest,
-                          struct rk_err *err)
+int bnd_family_cmdline(const struct bnd_family *family, const struct bnd_guest *guest,
+                       struct rk_argv *ret_args, struct rk_err *err)
 {
-    rk_autofree char *filled = NULL;
-    int r = bnd_guest_fill(&filled, arg, guest, err);
+    size_t first = ret_args->n, len = 0;
+    int r = family->cmdline(guest, ret_args, err);
     if (r < 0)
         return r;
-    rk_autofree char *word = quote(filled);
-    if (!word || rk_argv_add(ret_args, word) < 0)
-        return rk_fail(err, -ENOMEM, "out of memory");
+    bool tender = guest->kind == BND_HVT || guest->kind == BND_SPT;
+    const struct bnd_machine *machine = tender || !family->machine ? NULL : family->machine(guest->kind);
+    for (size_t i = first; i < ret_args->n; i++)
+        len += strlen(ret_args->v[i]) + (i > first);
+    if (machine && machine->path_in_front)
+        len += BND_PATH_MAX + 1;
+    if (machine && machine->cmdline_max && len > machine->cmdline_max)
+        return rk_fail(err, -E2BIG,
+                       "arguments, environment and network take %zu bytes as a guest of family %s is told "
+                       "them, and it reads "
+                       "at most %zu",
+                       len, family->name, machine->cmdline_max);
     return 0;
 }

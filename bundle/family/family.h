@@ -35,7 +35,7 @@ enum bnd_bus {
 enum bnd_end {
     BND_END_POWEROFF, /* it does not: 0 when it powers off */
     BND_END_DEBUG,    /* it writes it to the port `debug_exit` */
-    BND_END_CONSOLE,  /* it prints it, in one of `exit_lines` */
+    BND_END_CONSOLE,  /* it prints it, in one of `exit_lines`; what it writes to `debug_exit` only ends it */
 };
 
 /* What QEMU has to be for the guests of a family that are of one kind. */
@@ -44,40 +44,67 @@ struct bnd_machine {
     enum bnd_bus bus;
     enum bnd_end end;
     uint16_t debug_exit; /* I/O port of isa-debug-exit; 0: no such device */
-    bool button;         /* the guest powers off when the ACPI button is pressed */
-    /* Console lines that tell the status, "%s" for any text and "%d" for the status; ends with NULL. */
+    /* BND_END_DEBUG: the number written that means success (Hermit: 1), and that is then the status 0. */
+    uint8_t debug_success;
+    bool button; /* the guest powers off when the ACPI button is pressed */
+    /* Console lines that tell the status, "%s" for any text and "%d" for the status; the last one printed
+     * counts. Ends with NULL. */
     const char *const *exit_lines;
+    /* Console lines of a guest that gave up without a status: it is 255 then, whatever exit_lines said. Ends
+     * with NULL; NULL: none. */
+    const char *const *failed_lines;
     const char *halted_line; /* the line after which a guest that does not power off is over; NULL: none */
+    /* Of guest memory, MiB: what its guests need at least (0: not known), what they get without a limit (0:
+     * nothing special), and what they can use at most (0: all there is). */
+    unsigned memory_min, memory_default, memory_max;
+    size_t
+        cmdline_max; /* bytes that its guests take of the command line, without the NUL; 0: no limit known */
+    /* QEMU puts the path that it is given as -kernel, at most BND_PATH_MAX bytes, and a blank in front of
+     * what the guest reads; they count for cmdline_max. */
+    bool path_in_front;
 };
+
+#define BND_PATH_MAX 64
 
 struct bnd_family {
     const char *name;
     /* Whether the image is of this family. *boot is how it can be booted by its bytes: a family that knows
-     * better adds or removes kinds, and what it recognised the image by goes into the evidence. Appends to
-     * *ret_keys the option names that its guests take and that this image contains; cmdline gets them back in
-     * guest->keys. Called with what speaks a boot protocol, and with every ELF file that shows no sign of
-     * being an ordinary program: whoever has to read through all bytes looks at something cheaper first. */
+     * better adds or removes kinds or says what is in the way (bnd_boot_refuse), and what it recognised the
+     * image by goes into the evidence. Appends to *ret_keys the option names that its guests take and that
+     * this image contains; cmdline gets them back in guest->keys. Called with what speaks a boot protocol,
+     * and with every ELF file that shows no sign of being an ordinary program: whoever has to read through
+     * all bytes looks at something cheaper first. */
     bool (*recognise)(const struct bnd_bytes *image, struct bnd_boot *boot, struct rk_argv *ret_keys);
     /* The machine for guests of this kind, or NULL when the family can't be booted that way; not asked for
      * hvt and spt. NULL: no kind at all but these. */
     const struct bnd_machine *(*machine)(enum bnd_kind kind);
-    bool dhcp; /* its guests learn their address by DHCP and no other way */
+    /* Its guests ask for their address by DHCP: because they know no other way, or because what they are told
+     * counts only in some. Of a family that knows another way, recognise gives images that do not the key
+     * "dhcp": see bnd_family_dhcp. */
+    bool dhcp;
     /* Append the guest's arguments, quoted as this family reads them, to *ret_args: the monitor joins them
-     * with blanks. */
+     * with blanks. Called by bnd_family_cmdline. */
     int (*cmdline)(const struct bnd_guest *guest, struct rk_argv *ret_args, struct rk_err *err);
 };
 
-/* In the order in which they are asked; the last one takes every image. Ends with NULL. */
+/* In the order in which they are asked; the last one takes every image that speaks a boot protocol. Ends with
+ * NULL. */
 extern const struct bnd_family *const bnd_families[];
 
 /* The family of that name, or NULL. */
 const struct bnd_family *bnd_family_find(const char *name);
 
-extern const struct bnd_family bnd_family_mirage, bnd_family_solo5;
+/* Whether a guest of this family, whose image has these keys, asks for its address by DHCP. */
+bool bnd_family_dhcp(const struct bnd_family *family, const struct rk_argv *keys);
 
-/* Append `arg`, its placeholders filled and quoted for guests that split their command line as MirageOS does
- * (blanks separate, double quotes group, a backslash takes the next character as it is). */
-int bnd_family_add_quoted(struct rk_argv *ret_args, const char *arg, const struct bnd_guest *guest,
-                          struct rk_err *err);
+/* Append all words that the guest is told to *ret_args, which the monitor joins with blanks; what it can't be
+ * told goes to guest->warnings. -EINVAL: something can't be written so that the guest reads the same;
+ * -E2BIG: it is more than the guest takes. The error names what, and the family. */
+int bnd_family_cmdline(const struct bnd_family *family, const struct bnd_guest *guest,
+                       struct rk_argv *ret_args, struct rk_err *err);
+
+extern const struct bnd_family bnd_family_mirage, bnd_family_solo5, bnd_family_hermit, bnd_family_unikraft,
+    bnd_family_rumprun, bnd_family_nanos, bnd_family_osv, bnd_family_includeos, bnd_family_mewz,
+    bnd_family_toro, bnd_family_xen, bnd_family_linux, bnd_family_generic;
 
 #endif

@@ -10,11 +10,14 @@
 #include <string.h>
 
 #include "bundle/family/family.h"
+#include "bundle/family/solo5_virtio.h"
+#include "bundle/family/words.h"
 #include "lib/cleanup.h"
 #include "lib/err.h"
 
 #define OPTION_SIZE (RK_SOLO5_NAME_SIZE + 32) /* NAME-ipv6-gateway */
-#define WORDS_MAX   65536                     /* a hostile image could consist of nothing but such words */
+#define BLANKS      " \t\r\n\v\f"
+#define WORDS_MAX   65536 /* a hostile image could consist of nothing but such words */
 
 static const char *const suffixes[] = {"ipv4", "ipv4-gateway", "ipv6", "ipv6-gateway"};
 
@@ -77,8 +80,7 @@ static void note_word(const struct rk_solo5_mft *mft, const uint8_t *text, size_
 
 static bool recognise(const struct bnd_bytes *image, struct bnd_boot *boot, struct rk_argv *ret_keys)
 {
-    (void)boot;
-    size_t nets = 0, words = 0;
+    size_t nets = 0, words = 0, seen = 0;
     if (!image->solo5)
         return false;
     for (size_t d = 1; d < image->solo5->mft.entries; d++)
@@ -95,21 +97,34 @@ static bool recognise(const struct bnd_bytes *image, struct bnd_boot *boot, stru
             last++;
         while (first < p && *first == '-')
             first++;
+        size_t before = ret_keys->n;
         note_word(&image->solo5->mft, first, (size_t)(last - first), ret_keys);
+        if (before == 0 && ret_keys->n > 0)
+            seen = (size_t)(first - image->data);
         words++;
     }
-    return ret_keys->n > 0;
+    if (ret_keys->n == 0)
+        return false;
+    bnd_boot_note(boot, seen, "option \"%.60s\" of a network device", ret_keys->v[0]);
+    return true;
 }
 
-/* Whether the user's own arguments set option `name`: "--name=…" or "--name". */
-static bool user_sets(const struct rk_argv *args, const char *name)
+/* Whether the user's own arguments set option `name`: "--name=…" or "--name", which in a verbatim command
+ * line may be any of its words. */
+static bool user_sets(const struct bnd_guest *guest, const char *name)
 {
+    const char *ends = guest->verbatim ? "=\"" BLANKS : "=";
     size_t len = strlen(name);
-    for (size_t i = 0; i < args->n; i++) {
-        const char *a = args->v[i];
-        if (strncmp(a, "--", 2) == 0 && strncmp(a + 2, name, len) == 0 &&
-            (a[2 + len] == '=' || a[2 + len] == '\0'))
-            return true;
+    for (size_t i = 0; i < guest->args->n; i++) {
+        const char *a = guest->args->v[i];
+        for (; *a; a += strcspn(a, BLANKS)) {
+            if (guest->verbatim)
+                a += strspn(a, BLANKS "\"");
+            if (strncmp(a, "--", 2) == 0 && strncmp(a + 2, name, len) == 0 && strchr(ends, a[2 + len]))
+                return true;
+            if (!guest->verbatim)
+                break;
+        }
     }
     return false;
 }
@@ -121,7 +136,7 @@ static int add_address(const struct bnd_guest *guest, const char *device, const 
     char name[OPTION_SIZE], gateway_name[OPTION_SIZE + 8];
     option_name(name, device, protocol);
     snprintf(gateway_name, sizeof gateway_name, "%s-gateway", name);
-    if (!*address || user_sets(guest->args, name) || user_sets(guest->args, gateway_name))
+    if (!*address || user_sets(guest, name) || user_sets(guest, gateway_name))
         return 0;
     int r = 0;
     if (has(guest->keys, name))
@@ -141,8 +156,12 @@ static int cmdline(const struct bnd_guest *guest, struct rk_argv *ret_args, stru
             add_address(guest, n->device, "ipv6", n->ipv6, n->ipv6_prefix, n->ipv6_gateway, ret_args) < 0)
             return rk_fail(err, -ENOMEM, "out of memory");
     }
+    bnd_words_no_env(guest, "mirage");
+    bnd_words_no_cwd(guest, "mirage");
+    bnd_words_no_mounts(guest, "mirage");
+    bnd_words_no_routes(guest, "mirage");
     for (size_t i = 0; i < guest->args->n; i++) {
-        int r = bnd_family_add_quoted(ret_args, guest->args->v[i], guest, err);
+        int r = bnd_words_add_mirage(ret_args, guest->args->v[i], guest, err);
         if (r < 0)
             return r;
     }
@@ -152,5 +171,6 @@ static int cmdline(const struct bnd_guest *guest, struct rk_argv *ret_args, stru
 const struct bnd_family bnd_family_mirage = {
     .name = "mirage",
     .recognise = recognise,
+    .machine = bnd_solo5_machine,
     .cmdline = cmdline,
 };

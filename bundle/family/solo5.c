@@ -1,8 +1,7 @@
 /* A Solo5 guest of no better known family: it gets its arguments and nothing else. */
-#include <errno.h>
-
 #include "bundle/family/family.h"
-#include "lib/err.h"
+#include "bundle/family/solo5_virtio.h"
+#include "bundle/family/words.h"
 
 static bool recognise(const struct bnd_bytes *image, struct bnd_boot *boot, struct rk_argv *ret_keys)
 {
@@ -13,25 +12,15 @@ static bool recognise(const struct bnd_bytes *image, struct bnd_boot *boot, stru
 
 static int cmdline(const struct bnd_guest *guest, struct rk_argv *ret_args, struct rk_err *err)
 {
-    for (size_t i = 0; i < guest->args->n; i++) {
-        const char *arg = guest->args->v[i];
-        int r = 0;
-        /* Guests that are configured in JSON read it as it stands, from the first brace on: quoting would
-         * break it. */
-        if (arg[0] == '{' && arg[1] == '"') {
-            if (rk_argv_add(ret_args, arg) < 0)
-                r = rk_fail(err, -ENOMEM, "out of memory");
-        } else {
-            r = bnd_family_add_quoted(ret_args, arg, guest, err);
-        }
-        if (r < 0)
-            return r;
-    }
-    return 0;
+    bnd_words_no_env(guest, "solo5");
+    bnd_words_no_cwd(guest, "solo5");
+    bnd_words_no_mounts(guest, "solo5");
+    return bnd_words_add_solo5(ret_args, guest, err);
 }
 
 const struct bnd_family bnd_family_solo5 = {
     .name = "solo5",
     .recognise = recognise,
+    .machine = bnd_solo5_machine,
     .cmdline = cmdline,
 };

@@ -60,7 +60,8 @@ int sup_end_status(const struct sup_end *end, const struct sup_options *options)
     if (WIFSIGNALED(end->qemu))
         return 128 + WTERMSIG(end->qemu);
     int status = WEXITSTATUS(end->qemu);
-    if (end->started && options->debug_exit && (status & 1))
-        return status >> 1;
+    /* isa-debug-exit ends QEMU with (value << 1) | 1. */
+    if (end->started && options->debug_success >= 0 && (status & 1))
+        return status >> 1 == options->debug_success ? 0 : status >> 1 ? status >> 1 : 1;
     return end->started && status == 0 ? 0 : SUP_FAILED;
 }

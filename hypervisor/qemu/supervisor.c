@@ -16,14 +16,17 @@
 #include "hypervisor/qemu/supervisor.h"
 #include "lib/err.h"
 
+#define DRAIN_MS 5000 /* for whoever does not read what is left at the end */
+
 struct supervisor {
     struct sup_options options;
-    struct sup_console console;
+    struct sup_stream console, errors;
     struct sup_qmp qmp;
     struct sup_end end;
     pid_t qemu; /* 0: it has ended */
     int signals;
-    bool asked; /* the button was pressed */
+    bool asked;                 /* the button was pressed */
+    char reason[SUP_LINE_SIZE]; /* the last that QEMU said of itself */
 };
 
 static _Noreturn void fail(const char *what)
@@ -35,8 +38,8 @@ static _Noreturn void fail(const char *what)
 static _Noreturn void usage(const char *what)
 {
     fprintf(stderr,
-            "runuk-qemu: %s\nUsage: runuk-qemu [--button] [--debug-exit] [--exit-line=TEXT]… "
-            "[--halted-line=TEXT] -- "
+            "runuk-qemu: %s\nUsage: runuk-qemu [--button] [--debug-exit=N] [--exit-line=TEXT]… "
+            "[--halted-line=TEXT] [--gate=FD] -- "
             "QEMU ARGUMENT…\n",
             what);
     exit(SUP_FAILED);
@@ -44,16 +47,20 @@ static _Noreturn void usage(const char *what)
 
 static void parse(struct sup_options *options, char **argv)
 {
-    size_t lines = 0;
+    size_t lines = 0, failed = 0;
     for (argv++; *argv && strcmp(*argv, "--") != 0; argv++) {
         if (strcmp(*argv, "--button") == 0)
             options->button = true;
-        else if (strcmp(*argv, "--debug-exit") == 0)
-            options->debug_exit = true;
+        else if (strncmp(*argv, "--debug-exit=", 13) == 0)
+            options->debug_success = atoi(*argv + 13);
         else if (strncmp(*argv, "--exit-line=", 12) == 0 && lines < SUP_LINES_MAX)
             options->exit_lines[lines++] = *argv + 12;
+        else if (strncmp(*argv, "--failed-line=", 14) == 0 && failed < SUP_LINES_MAX)
+            options->failed_lines[failed++] = *argv + 14;
         else if (strncmp(*argv, "--halted-line=", 14) == 0)
             options->halted_line = *argv + 14;
+        else if (strncmp(*argv, "--gate=", 7) == 0)
+            options->gate = atoi(*argv + 7);
         else
             usage("unknown option");
     }
@@ -63,7 +70,7 @@ static void parse(struct sup_options *options, char **argv)
 }
 
 /* QEMU's command line with the descriptor of its monitor, and QEMU itself. */
-static _Noreturn void become_qemu(const struct sup_options *options, int monitor, int output)
+static _Noreturn void become_qemu(const struct sup_options *options, int monitor, int output, int errors)
 {
     size_t n = 0;
     while (options->argv[n])
@@ -83,7 +90,8 @@ static _Noreturn void become_qemu(const struct sup_options *options, int monitor
     argv[n + 3] = mon;
     /* It ends with its supervisor where there is no pid namespace to end with. */
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || dup2(output, STDOUT_FILENO) < 0 ||
-        fcntl(monitor, F_SETFD, 0) < 0 || sigprocmask(SIG_SETMASK, &none, NULL) < 0)
+        dup2(errors, STDERR_FILENO) < 0 || fcntl(monitor, F_SETFD, 0) < 0 ||
+        sigprocmask(SIG_SETMASK, &none, NULL) < 0)
         fail("prepare QEMU");
     execve(argv[0], argv, envp);
     fail(argv[0]);
@@ -92,7 +100,7 @@ static _Noreturn void become_qemu(const struct sup_options *options, int monitor
 static void start(struct supervisor *s)
 {
     static const int watched[] = {SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGCHLD};
-    int pair[2], output[2];
+    int pair[2], output[2], errors[2];
     sigset_t set;
     sigemptyset(&set);
     for (size_t i = 0; i < sizeof watched / sizeof watched[0]; i++)
@@ -100,17 +108,22 @@ static void start(struct supervisor *s)
     signal(SIGPIPE, SIG_IGN);
     if (sigprocmask(SIG_SETMASK, &set, NULL) < 0 || (s->signals = signalfd(-1, &set, SFD_CLOEXEC)) < 0)
         fail("watch signals");
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0 || pipe2(output, O_CLOEXEC) < 0)
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0 || pipe2(output, O_CLOEXEC) < 0 ||
+        pipe2(errors, O_CLOEXEC) < 0)
         fail("make QEMU's descriptors");
     s->qemu = fork();
     if (s->qemu < 0)
         fail("fork");
     if (s->qemu == 0)
-        become_qemu(&s->options, pair[1], output[1]);
+        become_qemu(&s->options, pair[1], output[1], errors[1]);
     close(pair[1]);
     close(output[1]);
+    close(errors[1]);
     s->qmp.fd = pair[0];
     s->console.in = output[0];
+    s->console.out = STDOUT_FILENO;
+    s->errors.in = errors[0];
+    s->errors.out = STDERR_FILENO;
 }
 
 /* Descriptors from 3 on are QEMU's. */
@@ -118,7 +131,8 @@ static void drop_descriptors(const struct supervisor *s)
 {
     int least = s->signals < s->qmp.fd ? s->signals : s->qmp.fd;
     for (int fd = STDERR_FILENO + 1; fd < least; fd++)
-        close(fd);
+        if (fd != s->options.gate)
+            close(fd);
 }
 
 static void end_qemu(const struct supervisor *s)
@@ -150,42 +164,86 @@ static void take_signal(struct supervisor *s)
     }
 }
 
+/* A line of the guest's console: does it tell the guest's end? */
+static void take_console(void *data, const char *line)
+{
+    struct supervisor *s = data;
+    for (size_t i = 0; s->options.exit_lines[i]; i++) {
+        int status = sup_line_status(line, s->options.exit_lines[i]);
+        if (status >= 0)
+            s->end.console = status;
+    }
+    for (size_t i = 0; s->options.failed_lines[i]; i++)
+        if (sup_line_status(line, s->options.failed_lines[i]) >= 0)
+            s->end.console = 255;
+    if (s->options.halted_line && sup_line_status(line, s->options.halted_line) >= 0)
+        s->end.halted = true;
+}
+
+static void take_error(void *data, const char *line)
+{
+    struct supervisor *s = data;
+    snprintf(s->reason, sizeof s->reason, "%s", line);
+}
+
+/* The guest runs, or never will: whoever waits for that is told. */
+static void open_gate(struct supervisor *s)
+{
+    char message[SUP_LINE_SIZE + 64];
+    if (s->options.gate < 0)
+        return;
+    if (!s->end.started) {
+        int n = snprintf(message, sizeof message, "EQEMU does not start: %s",
+                         *s->reason ? s->reason : "it said nothing");
+        send(s->options.gate, message, (size_t)n, MSG_NOSIGNAL);
+    }
+    close(s->options.gate);
+    s->options.gate = -1;
+}
+
+static bool is_pending(const struct sup_stream *stream)
+{
+    return stream->start < stream->end;
+}
+
 /* One round: wait for whatever comes first. */
 static void serve(struct supervisor *s)
 {
-    bool pending = s->console.start < s->console.end;
     struct pollfd fds[] = {
         {.fd = s->signals, .events = POLLIN},
         {.fd = s->qmp.fd, .events = POLLIN},
-        {.fd = pending ? -1 : s->console.in, .events = POLLIN},
-        {.fd = pending ? STDOUT_FILENO : -1, .events = POLLOUT},
+        {.fd = is_pending(&s->console) ? -1 : s->console.in, .events = POLLIN},
+        {.fd = is_pending(&s->errors) ? -1 : s->errors.in, .events = POLLIN},
+        {.fd = is_pending(&s->console) ? STDOUT_FILENO : -1, .events = POLLOUT},
+        {.fd = is_pending(&s->errors) ? STDERR_FILENO : -1, .events = POLLOUT},
     };
-    if (poll(fds, 4, -1) < 0)
+    if (poll(fds, 6, -1) < 0)
         return;
     if (fds[0].revents)
         take_signal(s);
     if (fds[1].revents)
         sup_qmp_read(&s->qmp, &s->end);
     if (fds[2].revents)
-        sup_console_read(&s->console, &s->options, &s->end);
-    sup_console_write(&s->console);
+        sup_stream_read(&s->console, take_console, s);
+    if (fds[3].revents)
+        sup_stream_read(&s->errors, take_error, s);
+    sup_stream_write(&s->console);
+    sup_stream_write(&s->errors);
+    if (s->end.started)
+        open_gate(s);
     if (s->end.halted || s->end.reason == SUP_STUCK)
         end_qemu(s);
 }
 
-/* What was said and printed before the end. */
-static void drain(struct supervisor *s)
+/* What was printed before the end, as long as somebody takes it. */
+static void drain(struct sup_stream *stream, sup_line_fn *take, struct supervisor *s)
 {
-    while (s->qmp.fd >= 0 && sup_qmp_read(&s->qmp, &s->end))
-        ;
-    while (s->console.in >= 0) {
-        sup_console_read(&s->console, &s->options, &s->end);
-        while (s->console.start < s->console.end) {
-            struct pollfd out = {.fd = STDOUT_FILENO, .events = POLLOUT};
-            sup_console_write(&s->console);
-            if (s->console.start < s->console.end && poll(&out, 1, 5000) <= 0)
-                return;
-        }
+    while (stream->in >= 0 || is_pending(stream)) {
+        struct pollfd out = {.fd = stream->out, .events = POLLOUT};
+        sup_stream_read(stream, take, s);
+        sup_stream_write(stream);
+        if (is_pending(stream) && poll(&out, 1, DRAIN_MS) <= 0)
+            return;
     }
 }
 
@@ -210,7 +268,8 @@ static void report(const struct supervisor *s, int status)
 
 int main(int argc, char **argv)
 {
-    static struct supervisor s = {.end = {.signal = -1, .console = -1}};
+    static struct supervisor s = {.options = {.debug_success = -1, .gate = -1},
+                                  .end = {.signal = -1, .console = -1}};
     (void)argc;
     parse(&s.options, argv);
     start(&s);
@@ -224,8 +283,12 @@ int main(int argc, char **argv)
     }
     while (s.qemu > 0)
         serve(&s);
-    drain(&s);
+    while (s.qmp.fd >= 0 && sup_qmp_read(&s.qmp, &s.end))
+        ;
+    drain(&s.errors, take_error, &s);
+    drain(&s.console, take_console, &s);
     int status = sup_end_status(&s.end, &s.options);
     report(&s, status);
+    open_gate(&s);
     return status;
 }

@@ -15,11 +15,16 @@ struct rk_err;
 
 /* The command line: runuk-qemu [OPTION…] -- QEMU ARGUMENT… */
 struct sup_options {
-    bool button;     /* --button: SIGTERM presses the ACPI button */
-    bool debug_exit; /* --debug-exit: the guest may end QEMU with (its status << 1 | 1) */
+    bool button;       /* --button: SIGTERM presses the ACPI button */
+    int debug_success; /* --debug-exit=N: the guest may end QEMU by writing its status, of which N is success;
+                          -1: not */
+    const char
+        *failed_lines[SUP_LINES_MAX + 1];      /* --failed-line=TEXT: a guest that prints it ends with 255 */
     const char *exit_lines[SUP_LINES_MAX + 1]; /* --exit-line=TEXT: see sup_line_status */
     const char *halted_line; /* --halted-line=TEXT: the guest is over when it prints this; NULL: none */
-    char **argv;             /* QEMU's */
+    int gate; /* --gate=FD: where a failure is told before the guest runs (SOCK_SEQPACKET, "E" and the text),
+                 and which is closed when it does; -1: none */
+    char **argv; /* QEMU's */
 };
 
 /* What has been learned of the guest's end. -1: nothing. */
@@ -40,20 +45,26 @@ int sup_line_status(const char *line, const char *pattern);
 /* The exit status of the container. */
 int sup_end_status(const struct sup_end *end, const struct sup_options *options);
 
-/* The guest's console on its way to standard output. */
-struct sup_console {
-    int in;             /* QEMU's output; -1: at its end */
+#define SUP_LINE_SIZE 512
+
+/* What QEMU prints, on its way to whoever reads the container's output. */
+struct sup_stream {
+    int in;             /* -1: at its end */
+    int out;            /* a standard descriptor */
     char pending[4096]; /* read and not yet written */
     size_t start, end;
-    char line[512]; /* the line that is being printed; what is longer is cut */
+    char line[SUP_LINE_SIZE]; /* the line that is being printed; what is longer is cut */
     size_t length;
 };
 
-/* Read what there is, when nothing is pending, and look for the lines that `options` name. */
-void sup_console_read(struct sup_console *console, const struct sup_options *options, struct sup_end *end);
+/* Called with each line, NUL-terminated, without its end. */
+typedef void sup_line_fn(void *data, const char *line);
 
-/* Write what is pending, as far as standard output takes it. */
-void sup_console_write(struct sup_console *console);
+/* Read what there is, when nothing is pending. */
+void sup_stream_read(struct sup_stream *stream, sup_line_fn *take, void *data);
+
+/* Write what is pending, as far as it is taken. */
+void sup_stream_write(struct sup_stream *stream);
 
 /* The connection to QEMU's monitor (QMP: docs/interop/qmp-spec of QEMU). Commands are answered in order;
  * events come at any time. */

@@ -32,7 +32,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct rk_err err = {0};
     int fd = memfd_create("image", MFD_CLOEXEC);
     PROMISE(fd >= 0 && write(fd, data, size) == (ssize_t)size);
-    int r = bnd_image_read(&image, fd, "/image", &err);
+    int r = bnd_image_read(&image, fd, "/image", NULL, &err);
     PROMISE(r == 1 || r == 0 || r == -ENOEXEC || r == -EFBIG);
     PROMISE(r < 0 ? err.code == r && err.text[0] : err.code == 0);
     if (r > 0) {

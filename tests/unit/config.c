@@ -8,6 +8,7 @@
 
 #include "config/annotations.h"
 #include "config/global.h"
+#include "config/line.h"
 #include "config/settings.h"
 #include "lib/cleanup.h"
 #include "lib/err.h"
@@ -248,27 +249,52 @@ static void test_global(void)
 
 static const struct {
     const char *text;
-    const char *error; /* NULL: accepted */
+    const char *error; /* how it goes on behind the file's name; NULL: accepted */
 } settings[] = {
     {"{}", NULL},
     {"{\"runc\":\"/usr/bin/runc\",\"monitor_dir\":\"/m\",\"network_mode\":\"bridge\",\"memory_mib\":1,"
-     "\"memory_headroom_kib\":0,\"uid\":1,\"gid\":4294967294}",
+     "\"memory_headroom_kib\":0,\"uid\":1,\"gid\":4294967294,\"qemu\":\"/q\",\"accel\":\"tcg\","
+     "\"monitors\":[\"spt\"],\"annotations\":[],\"memory_max_mib\":1048576,\"policy\":{\"linux\":\"refuse\"}"
+     "}",
      NULL},
-    {"", "line 1"},
-    {"{\n\"uid\":}", "line 2"},
-    {"[]", "expected an object"},
-    {"{\"uid\":1,\"uid\":2}", "line 1"},
-    {"{\"backend\":\"spt\"}", "unknown key \"backend\""},
-    {"{\"runc\":1}", "runc: expected a string"},
-    {"{\"runc\":\"runc\"}", "expected an absolute path"},
-    {"{\"monitor_dir\":\"m\"}", "expected an absolute path"},
-    {"{\"memory_mib\":0}", "memory_mib: expected 1 to"},
-    {"{\"memory_mib\":1048577}", "memory_mib: expected 1 to"},
-    {"{\"memory_mib\":\"512\"}", "memory_mib: expected an integer"},
-    {"{\"memory_headroom_kib\":-2}", "memory_headroom_kib: expected -1 or more"},
-    {"{\"uid\":0}", "not root's"},
-    {"{\"gid\":0}", "not root's"},
-    {"{\"uid\":4294967295}", "not root's"},
+    {"{\"runc\":null,\"uid\":null,\"policy\":null,\"monitors\":null,\"annotations\":null}", NULL},
+    {"{\"policy\":{}}", NULL},
+    {"", "line 1: "},
+    {"{\n\"uid\":}", "line 2: "},
+    {"[]", "line 1: expected an object"},
+    {"{\"uid\":1,\n\"uid\":2}", "line 2: duplicate object key"},
+    {"{\n\n\"backend\":\"spt\"}", "line 3: backend: unknown key (runuk.json(5) names them all)"},
+    {"{\"policy.linux\":\"refuse\"}", "line 1: policy.linux: unknown key"},
+    {"{\"linux\":\"refuse\"}", "line 1: linux: unknown key"},
+    {"{\"policy\":{\"linux\":\"delegate\",\n\"windows\":1}}", "line 2: policy.windows: unknown key"},
+    {"{\"policy\":\n1}", "line 1: policy: expected an object"},
+    {"{\"policy\":{\n\"linux\"\n:\n1}}", "line 2: policy.linux: expected a string"},
+    {"{\"policy\":{\"linux\":\"maybe\"}}",
+     "line 1: policy.linux: expected \"delegate\", \"pause-only\" or \"refuse\""},
+    {"{\"accel\":\"xen\"}", "line 1: accel: expected \"auto\", \"kvm\" or \"tcg\""},
+    {"{\"accel\":\"KVM\"}", "line 1: accel: expected"},
+    {"{\"network_mode\":\"none\"}", "line 1: network_mode: expected \"redirect\" or \"bridge\""},
+    {"{\"monitors\":\"hvt\"}", "line 1: monitors: expected an array"},
+    {"{\"monitors\":[]}", "line 1: monitors: expected at least one of \"hvt\", \"spt\" or \"qemu\""},
+    {"{\n\"monitors\":[\"hvt\",\n\"xen\"]}",
+     "line 2: monitors: expected an array of \"hvt\", \"spt\" or \"qemu\""},
+    {"{\"monitors\":[1]}", "line 1: monitors: expected an array of"},
+    {"{\"annotations\":[\"family\",\"org.runuk.kernel\"]}",
+     "line 1: annotations: expected an array of \"netw"},
+    {"{\"runc\":1}", "line 1: runc: expected a string"},
+    {"{\"runc\":\"runc\"}", "line 1: runc: expected an absolute path"},
+    {"{\"monitor_dir\":\"m\"}", "line 1: monitor_dir: expected an absolute path"},
+    {"{\"qemu\":\"qemu-system-x86_64\"}", "line 1: qemu: expected an absolute path"},
+    {"{\"memory_mib\":0}", "line 1: memory_mib: expected 1 to 1048576"},
+    {"{\"memory_mib\":1048577}", "line 1: memory_mib: expected 1 to"},
+    {"{\"memory_mib\":\"512\"}", "line 1: memory_mib: expected an integer"},
+    {"{\"memory_mib\":1.5}", "line 1: memory_mib: expected an integer"},
+    {"{\"memory_max_mib\":0}", "line 1: memory_max_mib: expected 1 to 1048576"},
+    {"{\"memory_headroom_kib\":-2}", "line 1: memory_headroom_kib: expected -1 or more"},
+    {"{\"memory_headroom_kib\":9223372036854775807}", "line 1: memory_headroom_kib: expected"},
+    {"{\"uid\":0}", "line 1: uid: expected an unprivileged user's, not root's"},
+    {"{\"gid\":0}", "line 1: gid: expected an unprivileged group's, not root's"},
+    {"{\"uid\":4294967295}", "line 1: uid: expected"},
 };
 
 static void test_settings(void)
@@ -282,12 +308,14 @@ static void test_settings(void)
     for (size_t i = 0; i < RK_COUNT(settings); i++) {
         struct cfg_settings s = {0};
         struct rk_err err = {0};
+        char want[512];
         size_t len = strlen(settings[i].text);
+        snprintf(want, sizeof want, "settings file '%s': %s", path,
+                 settings[i].error ? settings[i].error : "");
         bool written = ftruncate(fd, 0) == 0 && pwrite(fd, settings[i].text, len, 0) == (ssize_t)len;
         int r = cfg_settings_load(&s, path, &err);
-        bool good = settings[i].error
-                        ? r == -EINVAL && strstr(err.text, settings[i].error) && strstr(err.text, path)
-                        : r == 0 && s.network_mode && s.monitor_dir;
+        bool good = settings[i].error ? r == -EINVAL && strncmp(err.text, want, strlen(want)) == 0
+                                      : r == 0 && s.network_mode && s.monitor_dir && s.qemu;
         if (!tap_ok(written && good, "settings: %s", settings[i].text))
             printf("# got %d \"%s\"\n", r, err.text);
         cfg_settings_fini(&s);
@@ -301,21 +329,218 @@ static void test_settings(void)
     tap_ok(cfg_settings_load(&s, "/dev/zero", &err) == -EFBIG, "settings: an endless file is given up");
 }
 
+static void test_settings_values(void)
+{
+    struct cfg_settings s = {0};
+    bool good = cfg_settings_parse(&s, NULL, 0, NULL) == 0;
+    tap_ok(good && !s.runc && same(s.qemu, "/usr/bin/qemu-system-x86_64") &&
+               same(s.network_mode, "redirect") && same(s.accel, "auto") &&
+               s.policy_linux == CFG_LINUX_DELEGATE && s.memory_mib == 512 && s.memory_max_mib == 0 &&
+               s.memory_headroom_kib == -1 && s.uid == 65534 && s.gid == 65534,
+           "settings: defaults");
+    tap_ok(cfg_settings_allow_monitor(&s, "hvt") && cfg_settings_allow_annotation(&s, "kernel"),
+           "settings: without a list everything is allowed");
+    cfg_settings_fini(&s);
+    static const char text[] = "{\"qemu\":\"/q\",\"accel\":\"kvm\",\"monitors\":[\"spt\",\"qemu\"],"
+                               "\"annotations\":[\"kernel\"],\"policy\":{\"linux\":\"pause-only\"},"
+                               "\"memory_max_mib\":7,\"memory_mib\":8,\"memory_headroom_kib\":9,\"uid\":10,"
+                               "\"gid\":11,\"network_mode\":\"bridge\"}";
+    good = cfg_settings_parse(&s, text, strlen(text), NULL) == 0;
+    tap_ok(good && same(s.qemu, "/q") && same(s.accel, "kvm") && s.policy_linux == CFG_LINUX_PAUSE_ONLY &&
+               s.memory_max_mib == 7 && s.memory_mib == 8 && s.memory_headroom_kib == 9 && s.uid == 10 &&
+               s.gid == 11 && same(s.network_mode, "bridge"),
+           "settings: every key reaches its field");
+    tap_ok(cfg_settings_allow_monitor(&s, "qemu") && !cfg_settings_allow_monitor(&s, "hvt") &&
+               cfg_settings_allow_annotation(&s, "kernel") && !cfg_settings_allow_annotation(&s, "family"),
+           "settings: a list allows what is in it");
+    cfg_settings_fini(&s);
+    good = cfg_settings_parse(&s, "{\"annotations\":[]}", 18, NULL) == 0;
+    tap_ok(good && !cfg_settings_allow_annotation(&s, "kernel"), "settings: an empty list allows nothing");
+    cfg_settings_fini(&s);
+}
+
+static const struct {
+    const char *text;
+    const char *path[3];
+    int line;
+} key_lines[] = {
+    {"{\"a\":1}", {"a"}, 1},
+    {"\n\n {\n\"a\"\n:1}", {"a"}, 4},
+    {"{\"b\":[{\"a\":\n1}],\n\"a\":2}", {"a"}, 3},
+    {"{\"b\":{\"a\":\n1},\n\"a\":2}", {"b", "a"}, 1},
+    {"{\"x\":\"\\\"a\\\":\",\n\"a\":2}", {"a"}, 2},
+    {"{\"x\":\"}]{[\\\\\",\n\"a\":2}", {"a"}, 2},
+    {"{\"x\":-1.5e3,\"y\":true,\"z\":null,\"e\":{},\"f\":[],\n\"a\":[]}", {"a"}, 2},
+    {"{\"x\":[[],[{}],\"]\"],\n\"\\u0061\\/\\\"\":2}", {"a/\""}, 2},
+    {"{\"b\":1,\n\"a\":2}", {"b", "a"}, 0},
+    {"{\"b\":{\"c\":1},\n\"a\":2}", {"b", "a"}, 0},
+    {"{}", {"a"}, 0},
+    {"[\"a\"]", {"a"}, 0},
+    {"", {"a"}, 0},
+    {"{\"a", {"a"}, 1}, /* what is not valid is at least bounded */
+    {"{\"b\\", {"a"}, 0},
+    {"{\"b\":[[[", {"a"}, 0},
+};
+
+static void test_lines(void)
+{
+    for (size_t i = 0; i < RK_COUNT(key_lines); i++) {
+        int line = cfg_line_of(key_lines[i].text, strlen(key_lines[i].text), key_lines[i].path);
+        if (!tap_ok(line == key_lines[i].line, "lines: case %zu, %s", i, key_lines[i].path[0]))
+            printf("# got %d\n", line);
+    }
+}
+
+static const struct {
+    const char *name, *value;
+    const char *error; /* behind the annotation's name; NULL: accepted */
+} annotations[] = {
+    {"network-mode", "bridge", NULL},
+    {"network-mode", "", "expected a name, not ''"},
+    {"family", "mirage", NULL},
+    {"family", "Mirage", "expected a name, not 'Mirage'"},
+    {"family", "a\033[2J\n", "expected a name, not 'a?[2J?'"},
+    {"family", "a234567890123456789012345678901234567890", "expected a name"},
+    {"monitor", "qemu", NULL},
+    {"monitor", "/bin/sh", "expected \"hvt\", \"spt\" or \"qemu\", not '/bin/sh'"},
+    {"monitor", "", "expected \"hvt\""},
+    {"memory-mib", "1", NULL},
+    {"memory-mib", "1048576", NULL},
+    {"memory-mib", "1048577", "expected a number of MiB, 1 to 1048576, not '1048577'"},
+    {"memory-mib", "0", "expected a number of MiB"},
+    {"memory-mib", "-1", "expected a number of MiB"},
+    {"memory-mib", " 1", "expected a number of MiB"},
+    {"memory-mib", "1k", "expected a number of MiB"},
+    {"memory-mib", "", "expected a number of MiB"},
+    {"memory-mib", "99999999999999999999", "expected a number of MiB"},
+    {"kernel", "/boot/kernel", NULL},
+    {"kernel", "/a..b/..c/d..", NULL},
+    {"kernel", "boot/kernel",
+     "expected an absolute path inside the container, without \"..\", not 'boot/kernel'"},
+    {"kernel", "", "expected an absolute path"},
+    {"kernel", "/", "expected an absolute path"},
+    {"kernel", "/boot/", "expected an absolute path"},
+    {"kernel", "/..", "expected an absolute path"},
+    {"kernel", "/a/../b", "expected an absolute path"},
+    {"kernel", "/a//../b", "expected an absolute path"},
+    {"kernel", "/a\nb", "expected an absolute path"},
+    {"cmdline", "--hello=\"a b\" {ipv4}", NULL},
+    {"cmdline", "", NULL},
+    {"machine", "microvm", NULL},
+    {"machine", "microvm,firmware=/x", "expected \"microvm\", \"pc\" or \"q35\", not 'microvm,firmware=/x'"},
+    {"initrd", "/boot/initrd", NULL},
+    {"initrd", "../initrd", "expected an absolute path"},
+    {"rootfs", "9p", NULL},
+    {"rootfs", "virtiofs", "expected \"none\", \"initrd\", \"9p\" or \"disk\", not 'virtiofs'"},
+    {"disk", "/a", NULL},
+    {"disk", "/a:ro,/b:rw,/c:d", NULL},
+    {"disk", "", "expected absolute paths inside the container, with commas"},
+    {"disk", "/a,", "expected absolute paths"},
+    {"disk", ",/a", "expected absolute paths"},
+    {"disk", "/a,b", "expected absolute paths"},
+    {"disk", ":ro", "expected absolute paths"},
+    {"disk", "/a,/../b:ro", "expected absolute paths"},
+    {"disk", "/0,/1,/2,/3,/4,/5,/6,/7,/8,/9,/10,/11,/12,/13,/14,/15", NULL},
+    {"disk", "/0,/1,/2,/3,/4,/5,/6,/7,/8,/9,/10,/11,/12,/13,/14,/15,/16", "more than 16 disks"},
+    {"accel", "tcg", "is not one that runuk knows"},
+    {"monitor-path", "/x", "is not one that runuk knows (known, after org.runuk.: \"network-mode\", "},
+    {"", "x", "is not one that runuk knows"},
+};
+
 static void test_annotations(void)
 {
+    for (size_t i = 0; i < RK_COUNT(annotations); i++) {
+        struct cfg_annotations a = {0};
+        struct rk_err err = {0};
+        char key[64], named[128];
+        snprintf(key, sizeof key, "org.runuk.%s", annotations[i].name);
+        snprintf(named, sizeof named, "annotation '%s'", key);
+        int r = cfg_annotations_add(&a, key, annotations[i].value, &err);
+        bool good = annotations[i].error ? r == -EINVAL && strncmp(err.text, named, strlen(named)) == 0 &&
+                                               strstr(err.text, annotations[i].error)
+                                         : r == 0;
+        if (!tap_ok(good, "annotations: %zu, %s", i, annotations[i].name))
+            printf("# got %d \"%s\"\n", r, err.text);
+        cfg_annotations_fini(&a);
+    }
     struct cfg_annotations a = {0};
-    struct rk_err err = {0};
-    tap_ok(cfg_annotations_add(&a, "org.runuk.network-mode", "bridge", &err) == 0 &&
-               same(a.network_mode, "bridge"),
-           "annotations: ours");
-    tap_ok(cfg_annotations_add(&a, "io.kubernetes.cri.x", "y", &err) == 0 &&
-               cfg_annotations_add(&a, "org.runuk", "y", &err) == 0 &&
-               cfg_annotations_add(&a, "xorg.runuk.network-mode", "y", &err) == 0 &&
-               same(a.network_mode, "bridge"),
+    tap_ok(cfg_annotations_add(&a, "io.kubernetes.cri.x", "y", NULL) == 0 &&
+               cfg_annotations_add(&a, "org.runuk", "y", NULL) == 0 &&
+               cfg_annotations_add(&a, "xorg.runuk.network-mode", "y", NULL) == 0 && !a.network_mode,
            "annotations: others' are none of ours");
-    tap_ok(cfg_annotations_add(&a, "org.runuk.monitor-path", "/x", &err) == -EINVAL &&
-               strstr(err.text, "org.runuk.monitor-path"),
-           "annotations: an unknown one of ours is an error");
+    tap_ok(cfg_annotations_add(&a, "org.runuk.network-mode", "bridge", NULL) == 0 &&
+               cfg_annotations_add(&a, "org.runuk.memory-mib", "64", NULL) == 0 && a.memory_mib == 64 &&
+               same(a.network_mode, "bridge") && !cfg_annotations_for_unikernel(&a),
+           "annotations: network mode and memory may stand on ordinary containers");
+    tap_ok(cfg_annotations_add(&a, "org.runuk.cmdline", "a  b", NULL) == 0 && same(a.cmdline, "a  b") &&
+               same(cfg_annotations_for_unikernel(&a), "annotation 'org.runuk.cmdline'"),
+           "annotations: a command line is a unikernel's");
+    tap_ok(cfg_annotations_add(&a, "org.runuk.monitor", "spt", NULL) == 0 && same(a.monitor, "spt") &&
+               cfg_annotations_add(&a, "org.runuk.kernel", "/k", NULL) == 0 && same(a.kernel, "/k") &&
+               cfg_annotations_add(&a, "org.runuk.family", "solo5", NULL) == 0 && same(a.family, "solo5"),
+           "annotations: each reaches its field");
+    cfg_annotations_fini(&a);
+    rk_autofree char *longest = malloc(8194);
+    memset(longest, 'x', 8193);
+    longest[8193] = '\0';
+    struct rk_err err = {0};
+    tap_ok(cfg_annotations_add(&a, "org.runuk.cmdline", longest, &err) == -EINVAL &&
+               same(err.text, "annotation 'org.runuk.cmdline': longer than 8192 bytes") &&
+               cfg_annotations_add(&a, "org.runuk.kernel", longest, &err) == -EINVAL &&
+               cfg_annotations_add(&a, "org.runuk.cmdline", longest + 1, &err) == 0,
+           "annotations: what is too long is refused");
+    cfg_annotations_fini(&a);
+}
+
+/* The struct after all of them, which are NAME=VALUE. */
+static struct cfg_annotations with(const char *const *all)
+{
+    struct cfg_annotations a = {0};
+    for (; *all; all++) {
+        char key[64];
+        const char *value = strchr(*all, '=');
+        snprintf(key, sizeof key, "org.runuk.%.*s", (int)(value - *all), *all);
+        cfg_annotations_add(&a, key, value + 1, NULL);
+    }
+    return a;
+}
+
+static void test_storage(void)
+{
+    const char *const all[] = {"disk=/old", "disk=/a:ro,/b,/c:rw", "rootfs=disk",
+                               "initrd=/i", "machine=q35",         NULL};
+    struct cfg_annotations a = with(all);
+    tap_ok(a.disk_count == 3 && same(a.disks[0].path, "/a") && a.disks[0].readonly &&
+               same(a.disks[1].path, "/b") && !a.disks[1].readonly && same(a.disks[2].path, "/c") &&
+               !a.disks[2].readonly,
+           "storage: disks in their order, the last list counts");
+    tap_ok(a.rootfs == CFG_ROOTFS_DISK && same(a.initrd, "/i") && same(a.machine, "q35") &&
+               cfg_annotations_check(&a, NULL) == 0,
+           "storage: each reaches its field");
+    cfg_annotations_fini(&a);
+    tap_ok(!a.disk_count && !a.initrd && !a.rootfs, "storage: nothing is left");
+    const char *const words[] = {"none", "initrd", "9p", "disk"};
+    bool good = true;
+    for (size_t i = 0; i < RK_COUNT(words); i++) {
+        cfg_annotations_add(&a, "org.runuk.rootfs", words[i], NULL);
+        good = good && a.rootfs == (enum cfg_rootfs)(CFG_ROOTFS_NONE + i);
+    }
+    tap_ok(good && CFG_ROOTFS_DISK == CFG_ROOTFS_NONE + 3, "storage: every way to the files");
+    cfg_annotations_fini(&a);
+    struct rk_err err = {0};
+    const char *const two[] = {"initrd=/i", "rootfs=initrd", NULL};
+    a = with(two);
+    tap_ok(
+        cfg_annotations_check(&a, &err) == -EINVAL &&
+            strstr(err.text, "annotation 'org.runuk.initrd' and annotation 'org.runuk.rootfs': there can be"),
+        "storage: two initrds do not go together");
+    cfg_annotations_fini(&a);
+    const char *const wrong[] = {"machine=pc", "monitor=spt", NULL};
+    a = with(wrong);
+    tap_ok(cfg_annotations_check(&a, &err) == -EINVAL &&
+               strstr(err.text, "annotation 'org.runuk.machine' is for the monitor 'qemu', and annotation"),
+           "storage: only qemu has machines");
+    cfg_annotations_fini(&a);
 }
 
 int main(void)
@@ -324,6 +549,9 @@ int main(void)
     test_global();
     test_rootless();
     test_settings();
+    test_settings_values();
+    test_lines();
     test_annotations();
+    test_storage();
     return tap_end();
 }

@@ -39,7 +39,7 @@ static int judge(const void *data, size_t size, int *ret_fd)
 {
     int fd = file_of(data, size);
     err.code = 0;
-    int r = bnd_image_read(&image, fd, "/x", &err);
+    int r = bnd_image_read(&image, fd, "/x", NULL, &err);
     if (ret_fd)
         *ret_fd = fd;
     else if (r <= 0)
@@ -176,7 +176,7 @@ static void test_sparse(void)
         double start = now();
         bool good = pwrite(fd, &files[i].signature, files[i].kernel ? 0 : 2, 510) >= 0 &&
                     ftruncate(fd, (off_t)1 << 40) == 0;
-        int r = bnd_image_read(&image, fd, "/x", &err);
+        int r = bnd_image_read(&image, fd, "/x", NULL, &err);
         tap_ok(good && r == files[i].boots && now() - start < 1, "sparse: %s", files[i].name);
         if (r > 0)
             bnd_image_fini(&image);
@@ -218,7 +218,7 @@ static void test_shrinking(void)
     double start = now();
     for (int i = 0; i < 200000 && !lost && now() - start < 20; i++) {
         int fd = dup(s.fd);
-        int r = bnd_image_read(&image, fd, "/x", &err);
+        int r = bnd_image_read(&image, fd, "/x", NULL, &err);
         if (r > 0)
             bnd_image_fini(&image);
         else

@@ -1,0 +1,170 @@
+/* Hermit: Rust unikernels, ELF files that Hermit's loader starts: QEMU boots the loader, with the application
+ * as its initial ram disk.
+ *
+ * Sources: hermit-entry (the notes), the kernel's src/env/mod.rs (words are split as a POSIX shell does
+ * without expansions; "-ip", "-mask", "-gateway" each with its value, "env=NAME=VALUE", "--", arguments),
+ * src/executor/device.rs (HERMIT_DNS1, HERMIT_DNS2, HERMIT_MTU are read from the environment) and
+ * src/arch/x86_64/kernel/processor.rs (the exit port). */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bundle/elf.h"
+#include "bundle/family/family.h"
+#include "bundle/family/words.h"
+#include "lib/cleanup.h"
+#include "lib/err.h"
+
+#define NAME               "hermit"
+#define OSABI_STANDALONE   0xff
+#define NOTE_ENTRY_VERSION 0x5a00
+#define ABI_TAG            1 /* NT_GNU_ABI_TAG; its first word says which system */
+#define ABI_TAG_HERMIT     6
+
+static bool recognise(const struct bnd_bytes *image, struct bnd_boot *boot, struct rk_argv *ret_keys)
+{
+    struct bnd_span span;
+    uint32_t os = 0;
+    bool found = false;
+    (void)ret_keys;
+    if (!image->elf || !image->elf->is64)
+        return false;
+    if (bnd_elf_note(image->elf, "HERMIT", NOTE_ENTRY_VERSION, &span)) {
+        bnd_boot_note(boot, span.offset, "note HERMIT type 0x5a00, entry version");
+        found = true;
+    }
+    if (image->elf->osabi == OSABI_STANDALONE && bnd_elf_note(image->elf, "GNU", ABI_TAG, &span) &&
+        span.size >= 4) {
+        memcpy(&os, image->elf->data + span.offset, sizeof os);
+        if (os == ABI_TAG_HERMIT) {
+            bnd_boot_note(boot, span.offset, "note GNU type 1, ABI tag of Hermit");
+            found = true;
+        }
+    }
+    if (found)
+        bnd_boot_refuse(
+            boot, "an application that Hermit's loader starts: make the loader the kernel, and this file its "
+                  "initial ram disk");
+    return found;
+}
+
+/* A word as the guest's splitter takes it (POSIX shell quoting): in single quotes nothing is special. */
+static int add_word(struct rk_argv *ret, const char *prefix, const char *text, struct rk_err *err)
+{
+    char *out = NULL;
+    size_t size;
+    FILE *f = open_memstream(&out, &size);
+    if (!f)
+        return rk_fail(err, -ENOMEM, "out of memory");
+    bool plain = *prefix || *text;
+    for (const char *p = text; *p && plain; p++)
+        plain = (*p >= 'a' && *p <= 'z') || (*p >= 'A' && *p <= 'Z') || (*p >= '0' && *p <= '9') ||
+                strchr("-_./:=,+@%", *p);
+    fprintf(f, "%s%s", prefix, plain ? text : "'");
+    for (const char *p = text; *p && !plain; p++) {
+        if (*p == '\'')
+            fputs("'\\''", f);
+        else
+            fputc(*p, f);
+    }
+    if (!plain)
+        fputc('\'', f);
+    int r = fclose(f) != 0 || rk_argv_add(ret, out) < 0 ? rk_fail(err, -ENOMEM, "out of memory") : 0;
+    free(out);
+    return r;
+}
+
+/* The guest takes its command line for UTF-8 without asking. */
+static bool is_utf8(const char *s)
+{
+    const unsigned char *p = (const unsigned char *)s;
+    while (*p) {
+        int more = *p < 0x80                 ? 0
+                   : *p >= 0xc2 && *p < 0xe0 ? 1
+                   : *p >= 0xe0 && *p < 0xf0 ? 2
+                   : *p >= 0xf0 && *p < 0xf5 ? 3
+                                             : -1;
+        if (more < 0 || (*p == 0xe0 && p[1] < 0xa0) || (*p == 0xed && p[1] > 0x9f) ||
+            (*p == 0xf0 && p[1] < 0x90) || (*p == 0xf4 && p[1] > 0x8f))
+            return false;
+        for (p++; more > 0; more--, p++)
+            if ((*p & 0xc0) != 0x80)
+                return false;
+    }
+    return true;
+}
+
+static int add_checked(struct rk_argv *ret, const char *what, const char *prefix, const char *text,
+                       struct rk_err *err)
+{
+    if (!is_utf8(text))
+        return bnd_words_refuse(err, NAME, what, text, "it is not UTF-8");
+    return add_word(ret, prefix, text, err);
+}
+
+static int add_net(struct rk_argv *ret, const struct bnd_guest *guest, struct rk_err *err)
+{
+    const struct bnd_guest_net *net = bnd_words_net(guest, 0);
+    char netmask[INET_ADDRSTRLEN];
+    int r = 0;
+    bnd_words_no_ipv6(guest, NAME);
+    bnd_words_no_routes(guest, NAME);
+    if (!net || !*net->ipv4)
+        return 0;
+    bnd_words_netmask(netmask, net->ipv4_prefix);
+    if (rk_argv_add(ret, "-ip") < 0 || rk_argv_add(ret, net->ipv4) < 0 || rk_argv_add(ret, "-mask") < 0 ||
+        rk_argv_add(ret, netmask) < 0)
+        r = -ENOMEM;
+    if (r == 0 && *net->ipv4_gateway &&
+        (rk_argv_add(ret, "-gateway") < 0 || rk_argv_add(ret, net->ipv4_gateway) < 0))
+        r = -ENOMEM;
+    if (r == 0 && guest->dns && *guest->dns && !strchr(guest->dns, ':'))
+        r = rk_argv_addf(ret, "env=HERMIT_DNS1=%s", guest->dns);
+    if (r == 0 && net->mtu && net->mtu != 1500)
+        r = rk_argv_addf(ret, "env=HERMIT_MTU=%u", net->mtu);
+    return r < 0 ? rk_fail(err, -ENOMEM, "out of memory") : 0;
+}
+
+static int cmdline(const struct bnd_guest *guest, struct rk_argv *ret_args, struct rk_err *err)
+{
+    rk_autoargv struct rk_argv args = {0};
+    rk_autoargv struct rk_argv env = {0};
+    bnd_words_no_cwd(guest, NAME);
+    bnd_words_no_mounts(guest, NAME);
+    int r = bnd_words_args(&args, guest, err);
+    if (r == 0)
+        r = bnd_words_env(&env, guest, NAME, 4096, err);
+    if (r == 0)
+        r = add_net(ret_args, guest, err);
+    for (size_t i = 0; i < env.n && r == 0; i++)
+        r = add_checked(ret_args, "environment variable", "env=", env.v[i], err);
+    if (r == 0 && rk_argv_add(ret_args, "--") < 0)
+        r = rk_fail(err, -ENOMEM, "out of memory");
+    for (size_t i = 0; i < args.n && r == 0; i++)
+        r = add_checked(ret_args, "argument", "", args.v[i], err);
+    return r;
+}
+
+/* The loader as the kernel. An exit writes 1 for success and 0 for failure to the port. */
+static const struct bnd_machine on_pc = {
+    .type = "pc",
+    .bus = BND_BUS_PCI_MODERN,
+    .end = BND_END_DEBUG,
+    .debug_exit = 0xf4,
+    .debug_success = 1,
+    .memory_min = 64,
+    .memory_default = 512,
+};
+
+static const struct bnd_machine *machine(enum bnd_kind kind)
+{
+    return kind == BND_MULTIBOOT || kind == BND_LINUX ? &on_pc : NULL;
+}
+
+const struct bnd_family bnd_family_hermit = {
+    .name = NAME,
+    .recognise = recognise,
+    .machine = machine,
+    .cmdline = cmdline,
+};
