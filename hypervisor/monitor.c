@@ -247,9 +247,12 @@ int hv_monitor_choose(struct hv_choice *ret_choice, const struct bnd_images *ima
     int failed = 0;
     for (size_t i = 0; i < images->n; i++) {
         struct hv_choice c = {.monitor = NULL};
-        int r = judge(&c, &images->v[i], host, reason, err);
-        if (r < 0)
+        struct rk_err one;
+        int r = judge(&c, &images->v[i], host, reason, &one);
+        if (r < 0 && failed != -EPERM) { /* what is denied is the first thing to tell */
+            *err = one;
             failed = r;
+        }
         if (r == 0 && !elsewhere)
             elsewhere = &images->v[i];
         c.form = i;
@@ -260,7 +263,7 @@ int hv_monitor_choose(struct hv_choice *ret_choice, const struct bnd_images *ima
         *ret_choice = best;
         return 0;
     }
-    return elsewhere ? refuse_here(elsewhere, reason, err) : failed;
+    return elsewhere && failed != -EPERM ? refuse_here(elsewhere, reason, err) : failed;
 }
 
 uint64_t hv_image_memory(const struct bnd_image *image)

@@ -107,7 +107,7 @@ static json_t *look_image(const struct bnd_image *image, const char *path, bool 
                           const struct hv_host *host)
 {
     const struct bnd_boot *boot = &image->boot;
-    json_t *o = json_pack("{s:s,s:b,s:s?,s:o,s:o}", "path", path, "unikernel", recognised, "family",
+    json_t *o = json_pack("{s:s,s:b,s:s?,s:o,s:o}", "path", path, "recognised", recognised, "family",
                           image->family ? image->family->name : NULL, "kinds", look_kinds(boot), "evidence",
                           look_evidence(boot));
     uint64_t memory = recognised ? memory_of(image) : 0;
@@ -266,7 +266,7 @@ static int look_at_name(json_t *report, int dir, const char *path, const char *n
     int r = bnd_image_read(&image, fd, full, NULL, err);
     if (r < 0) {
         json_array_append_new(
-            files, json_pack("{s:s,s:b,s:s}", "path", full, "unikernel", 0, "obstacle", err->text));
+            files, json_pack("{s:s,s:b,s:s}", "path", full, "recognised", 1, "obstacle", err->text));
         return 1;
     }
     if (r == 0)

@@ -10,7 +10,7 @@
  *   files        array; of a directory only what is no ordinary program; of a bundle every form of the
  *                entrypoint:
  *     path       string: as it was given, or inside the container
- *     unikernel  bool: recognised as something that boots or was made to
+ *     recognised bool: it boots, or was made to
  *     family     string, or null
  *     kinds      array of strings: "hvt", "spt", "multiboot", …
  *     architecture  string: "x86-64", …; absent when the bytes do not say

@@ -62,12 +62,16 @@ static void print_monitors(const json_t *file)
 
 static void print_file(const json_t *file)
 {
-    bool unikernel = json_is_true(json_object_get(file, "unikernel"));
+    bool recognised = json_is_true(json_object_get(file, "recognised"));
+    bool boots = json_array_size(json_object_get(file, "kinds")) > 0;
     json_int_t memory = json_integer_value(json_object_get(file, "memory"));
     const char *family = text_of(file, "family");
     size_t i;
     json_t *e;
-    printf("%s: %s\n", text_of(file, "path"), unikernel ? "a unikernel" : "no unikernel");
+    printf("%s: %s\n", text_of(file, "path"),
+           boots        ? "bootable"
+           : recognised ? "not bootable"
+                        : "no unikernel");
     if (*family)
         printf("  family: %s\n", family);
     print_list("kinds", json_object_get(file, "kinds"));
@@ -78,12 +82,12 @@ static void print_file(const json_t *file)
         printf("  at 0x%" PRIx64 ": %s\n", (uint64_t)json_integer_value(json_object_get(e, "offset")),
                text_of(e, "what"));
     }
-    if (unikernel)
+    if (boots)
         print_devices(file);
-    if (unikernel && memory)
+    if (boots && memory)
         printf("  memory: %" PRIu64 " KiB at the least\n", ((uint64_t)memory + 1023) / 1024);
     if (*text_of(file, "obstacle"))
-        printf("  it can't be booted: %s\n", text_of(file, "obstacle"));
+        printf("  in the way: %s\n", text_of(file, "obstacle"));
     print_monitors(file);
 }
 
