@@ -561,6 +561,20 @@ $(B)/unit/net_driver: $(addprefix $(B)/,$(NET_DRIVER_OBJS))
 	@mkdir -p $(@D)
 	$(call SAY,LINK)$(CC) $(MAINFLAGS) $^ -o $@ $(MAINLINK)
 
+# --- the families behind a command line: what an image is, and what its guest would be told ------------------------------------
+
+FAMILY_DRIVER_OBJS := $(filter bundle/%,$(RUNUK_OBJS)) \
+	lib/argv.o \
+	lib/err.o \
+	lib/fd.o \
+	lib/json.o \
+	lib/solo5.o \
+	tests/unit/family_driver.o
+
+$(B)/unit/family_driver: $(addprefix $(B)/,$(FAMILY_DRIVER_OBJS))
+	@mkdir -p $(@D)
+	$(call SAY,LINK)$(CC) $(MAINFLAGS) $^ -o $@ $(MAINLINK)
+
 # --- lab: a virtual machine with working KVM, for the tests of runuk-hvt ---------------------------------------------------------
 
 .PHONY: lab
@@ -598,7 +612,7 @@ bench: $(B)/runuk $(B)/runuk-spt $(B)/guests/hello.spt $(B)/guests/time.spt $(BE
 # All that the tests call besides what `all` builds.
 .PHONY: test-programs
 test-programs: $(addprefix $(B)/unit/,$(UNIT_TESTS)) $(B)/unit/cgroup_driver $(B)/unit/console_driver \
-               $(B)/unit/net_driver $(B)/faults/runuk $(B)/bench/crowd $(B)/bench/sleeper
+               $(B)/unit/family_driver $(B)/unit/net_driver $(B)/faults/runuk $(B)/bench/crowd $(B)/bench/sleeper
 
 # Another make builds, because this one has looked for libraries before they were installed. CI also checks the sources.
 .PHONY: check lint demo

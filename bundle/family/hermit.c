@@ -138,7 +138,7 @@ static int cmdline(const struct bnd_guest *guest, struct rk_argv *ret_args, stru
     if (r == 0)
         r = add_net(ret_args, guest, err);
     for (size_t i = 0; i < env.n && r == 0; i++)
-        r = add_checked(ret_args, "environment variable", "env=", env.v[i], err);
+        r = add_checked(ret_args, BND_WORDS_VARIABLE, "env=", env.v[i], err);
     if (r == 0 && rk_argv_add(ret_args, "--") < 0)
         r = rk_fail(err, -ENOMEM, "out of memory");
     for (size_t i = 0; i < args.n && r == 0; i++)

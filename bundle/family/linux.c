@@ -134,7 +134,8 @@ static int add_setting(struct rk_argv *ret, const char *name, const char *what, 
     for (const char *p = value; *p; p++)
         blank = blank || is_space(*p);
     if (strchr(value, '"'))
-        return bnd_words_refuse(err, NAME, what, value, "it contains a quotation mark");
+        return bnd_words_refuse(err, NAME, what, strcmp(what, BND_WORDS_VARIABLE) == 0 ? name : value,
+                                "it contains a quotation mark");
     if (rk_argv_addf(ret, blank ? "%s=\"%s\"" : "%s=%s", name, value) < 0)
         return rk_fail(err, -ENOMEM, "out of memory");
     return 0;
@@ -177,7 +178,7 @@ static int add_env(struct rk_argv *ret, const struct bnd_guest *guest, struct rk
         rk_autofree char *name = strndup(env.v[i], strcspn(env.v[i], "="));
         if (!name)
             return rk_fail(err, -ENOMEM, "out of memory");
-        r = add_setting(ret, name, "environment variable", env.v[i] + strlen(name) + 1, err);
+        r = add_setting(ret, name, BND_WORDS_VARIABLE, env.v[i] + strlen(name) + 1, err);
     }
     return r;
 }

@@ -130,7 +130,7 @@ static int put_env(FILE *out, const struct bnd_guest *guest, struct rk_err *err)
     rk_autoargv struct rk_argv env = {0};
     int r = bnd_words_env(&env, guest, NAME, ENV_MAX, err);
     for (size_t i = 0; i < env.n && r == 0; i++)
-        r = put(out, "env", "environment variable", env.v[i], err);
+        r = put(out, "env", BND_WORDS_VARIABLE, env.v[i], err);
     /* The program rumprun-setdns writes it into the guest's resolv.conf. */
     if (r == 0 && guest->dns && *guest->dns && !env_has(&env, "RUMPRUN_RESOLVER=")) {
         rk_autofree char *resolver = NULL;
@@ -227,7 +227,7 @@ static int cmdline(const struct bnd_guest *guest, struct rk_argv *ret_args, stru
  * only. With several programs in an image the last one's counts. */
 static const char *const exit_lines[] = {"=== main() of \"%s\" returned %d ===", "=== _exit(%d) called ===",
                                          "=== ERROR: _exit(%d) called ===", NULL};
-static const char *const failed_lines[] = {"=== bootstrap failed", "PANIC: %s", NULL};
+static const char *const failed_lines[] = {"=== bootstrap failed", "PANIC: %s", "FATAL TRAP: %s", NULL};
 
 static const struct bnd_machine on_pc = {
     .type = "pc",

@@ -93,6 +93,9 @@ int bnd_words_refuse(struct rk_err *err, const char *family, const char *what, c
 {
     char shown[SHOWN + 8];
     show(shown, text);
+    /* Values are secrets sometimes; names are not. */
+    if (strcmp(what, BND_WORDS_VARIABLE) == 0)
+        shown[strcspn(shown, "=")] = '\0';
     return rk_fail(err, -EINVAL, "%s '%s' can't be passed to a guest of family %s: %s", what, shown, family,
                    why);
 }
@@ -145,7 +148,7 @@ int bnd_words_env(struct rk_argv *ret, const struct bnd_guest *guest, const char
             if (is_engines(v) != engines || (strchr(v, '=') && !is_last(guest->env, i)))
                 continue;
             if (v[0] == '=' || !strchr(v, '=')) {
-                show(shown, v);
+                show(shown, v[0] == '=' ? "=" : v);
                 bnd_words_warn(guest, "environment variable '%s' has no name or no value and is left out",
                                shown);
                 continue;

@@ -50,8 +50,10 @@ void bnd_words_no_ipv6(const struct bnd_guest *guest, const char *family);
 void bnd_words_no_mounts(const struct bnd_guest *guest, const char *family);
 void bnd_words_no_routes(const struct bnd_guest *guest, const char *family);
 
-/* The error that `what` ("argument", "environment variable") `text` can't be passed on, for `why` ("it
- * contains a quotation mark"). -EINVAL. */
+#define BND_WORDS_VARIABLE "environment variable"
+
+/* The error that `what` ("argument", BND_WORDS_VARIABLE: then only its name is shown) `text` can't be passed
+ * on, for `why` ("it contains a quotation mark"). -EINVAL. */
 int bnd_words_refuse(struct rk_err *err, const char *family, const char *what, const char *text,
                      const char *why);
 
