@@ -254,10 +254,10 @@ $(B)/runuk-scope: $(addprefix $(B)/scope/,$(SCOPE_OBJS))
 # --- unit tests and fuzz targets ------------------------------------------------------------------------------------------------
 
 # Each is tests/unit/NAME.c, a program that prints TAP and ends with 0 when all is well.
-UNIT_TESTS := bpf config figures files guest hvt_call lib load monitor qemu record solo5 spec systemd
+UNIT_TESTS := bpf config family figures files guest hvt_call lib load monitor qemu record solo5 spec systemd
 # Each is tests/fuzz/NAME.c with LLVMFuzzerTestOneInput, over the sources of the unit test of the same name.
-FUZZ_TESTS   := guest record solo5 spec systemd
-FUZZ_SOURCES  = $(patsubst %.o,%.c,$(filter-out tests/%,$(UNIT_OBJS_$(1))))
+FUZZ_TESTS   := family guest record solo5 spec systemd
+FUZZ_SOURCES  = $(patsubst %.o,%.c,$(filter-out tests/unit/% tests/fuzz/$(1).o,$(UNIT_OBJS_$(1))))
 FUZZ_SECONDS ?= 60
 
 # The cgroup code, and the readers of config.json, with what they need.
@@ -304,6 +304,11 @@ UNIT_OBJS_figures := \
 UNIT_OBJS_files := $(SPEC_OBJS) \
 	bundle/files.o \
 	tests/unit/files.o
+
+UNIT_OBJS_family := $(FAMILY_OBJS) \
+	tests/fuzz/family.o \
+	tests/fuzz/family_guests.o \
+	tests/unit/family.o
 
 UNIT_OBJS_guest := $(FAMILY_OBJS) \
 	tests/fuzz/guest.o \

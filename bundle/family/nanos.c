@@ -67,7 +67,10 @@ static int add(struct rk_argv *ret, const char *what, const char *prefix, const 
 static int add_args(struct rk_argv *ret, const struct bnd_guest *guest, struct rk_err *err)
 {
     rk_autoargv struct rk_argv args = {0};
-    int r = bnd_words_args(&args, guest, err);
+    int r = bnd_words_add_verbatim(ret, guest, err);
+    if (r != 0)
+        return r < 0 ? r : 0;
+    r = bnd_words_args(&args, guest, err);
     for (size_t i = 0; i < args.n && r == 0; i++) {
         char prefix[64];
         snprintf(prefix, sizeof prefix, "arguments.%zu=", i + 1);

@@ -349,23 +349,34 @@ static int add_params(struct rk_argv *ret, const struct bnd_guest *guest, struct
     return rk_argv_add(ret, "--") < 0 ? no_memory(err) : 0;
 }
 
-static int cmdline(const struct bnd_guest *guest, struct rk_argv *ret_args, struct rk_err *err)
+static int add_args(struct rk_argv *ret, const struct bnd_guest *guest, struct rk_err *err)
 {
     rk_autoargv struct rk_argv args = {0};
+    int r = bnd_words_add_verbatim(ret, guest, err);
+    if (r != 0)
+        return r < 0 ? r : 0;
+    r = bnd_words_args(&args, guest, err);
+    for (size_t i = 0; i < args.n && r == 0; i++) {
+        if (args.v[i][0] == '\0')
+            r = bnd_words_refuse(err, NAME, "argument", "", "it can't be told an empty one");
+        else
+            r = add_word(ret, "", args.v[i], err);
+    }
+    return r;
+}
+
+static int cmdline(const struct bnd_guest *guest, struct rk_argv *ret_args, struct rk_err *err)
+{
     size_t first = ret_args->n;
+    int r = 0;
     bnd_words_no_cwd(guest, NAME);
-    int r = bnd_words_args(&args, guest, err);
     /* With multiboot, QEMU puts its name of the kernel in front. */
     if (r == 0 && guest->kind != BND_MULTIBOOT)
         r = add_word(ret_args, "", guest->program && *guest->program ? guest->program : NAME, err);
     if (r == 0)
         r = add_params(ret_args, guest, err);
-    for (size_t i = 0; i < args.n && r == 0; i++) {
-        if (args.v[i][0] == '\0')
-            r = bnd_words_refuse(err, NAME, "argument", "", "it can't be told an empty one");
-        else
-            r = add_word(ret_args, "", args.v[i], err);
-    }
+    if (r == 0)
+        r = add_args(ret_args, guest, err);
     size_t words = ret_args->n - first + (guest->kind == BND_MULTIBOOT);
     if (r == 0 && words > WORDS_MAX)
         return rk_fail(err, -E2BIG,

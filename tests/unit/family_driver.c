@@ -145,7 +145,7 @@ static int run(struct input *in, const char *path)
     struct bnd_image image;
     rk_autoargv struct rk_argv words = {0};
     int fd = open(path, O_RDONLY | O_CLOEXEC);
-    int r = fd < 0 ? rk_fail_errno(&err, "open '%s'", path) : bnd_image_read(&image, fd, path, &err);
+    int r = fd < 0 ? rk_fail_errno(&err, "open '%s'", path) : bnd_image_read(&image, fd, path, NULL, &err);
     if (r <= 0) {
         fprintf(stderr, "%s\n", r < 0 ? err.text : "not a unikernel");
         rk_close(&fd);
