@@ -256,10 +256,10 @@ $(B)/runuk-scope: $(addprefix $(B)/scope/,$(SCOPE_OBJS))
 # --- unit tests and fuzz targets ------------------------------------------------------------------------------------------------
 
 # Each is tests/unit/NAME.c, a program that prints TAP and ends with 0 when all is well.
-UNIT_TESTS := boot bpf config elf figures files guest hvt_call image lib load monitor qemu record solo5 spec systemd
+UNIT_TESTS := boot bpf config elf family figures files guest hvt_call image lib load monitor qemu record solo5 spec systemd
 # Each is tests/fuzz/NAME.c with LLVMFuzzerTestOneInput, over the sources of the unit test of the same name.
-FUZZ_TESTS   := boot elf guest image record solo5 spec systemd
-FUZZ_SOURCES  = $(patsubst %.o,%.c,$(filter-out tests/%,$(UNIT_OBJS_$(1))))
+FUZZ_TESTS   := boot elf family guest image record solo5 spec systemd
+FUZZ_SOURCES  = $(patsubst %.o,%.c,$(filter-out tests/unit/% tests/fuzz/$(1).o,$(UNIT_OBJS_$(1))))
 FUZZ_SECONDS ?= 60
 
 # The cgroup code, and the readers of config.json, with what they need.
@@ -318,6 +318,11 @@ UNIT_OBJS_figures := \
 UNIT_OBJS_files := $(SPEC_OBJS) \
 	bundle/files.o \
 	tests/unit/files.o
+
+UNIT_OBJS_family := $(FAMILY_OBJS) \
+	tests/fuzz/family.o \
+	tests/fuzz/family_guests.o \
+	tests/unit/family.o
 
 UNIT_OBJS_guest := $(FAMILY_OBJS) \
 	tests/fuzz/guest.o \
@@ -587,6 +592,20 @@ $(B)/unit/net_driver: $(addprefix $(B)/,$(NET_DRIVER_OBJS))
 	@mkdir -p $(@D)
 	$(call SAY,LINK)$(CC) $(MAINFLAGS) $^ -o $@ $(MAINLINK)
 
+# --- the families behind a command line: what an image is, and what its guest would be told ------------------------------------
+
+FAMILY_DRIVER_OBJS := $(filter bundle/%,$(RUNUK_OBJS)) \
+	lib/argv.o \
+	lib/err.o \
+	lib/fd.o \
+	lib/json.o \
+	lib/solo5.o \
+	tests/unit/family_driver.o
+
+$(B)/unit/family_driver: $(addprefix $(B)/,$(FAMILY_DRIVER_OBJS))
+	@mkdir -p $(@D)
+	$(call SAY,LINK)$(CC) $(MAINFLAGS) $^ -o $@ $(MAINLINK)
+
 # --- lab: a virtual machine with working KVM, for the tests of runuk-hvt ---------------------------------------------------------
 
 .PHONY: lab
@@ -624,7 +643,7 @@ bench: $(B)/runuk $(B)/runuk-spt $(B)/guests/hello.spt $(B)/guests/time.spt $(BE
 # All that the tests call besides what `all` builds.
 .PHONY: test-programs
 test-programs: $(addprefix $(B)/unit/,$(UNIT_TESTS)) $(B)/unit/cgroup_driver $(B)/unit/console_driver \
-               $(B)/unit/net_driver $(B)/faults/runuk $(B)/bench/crowd $(B)/bench/sleeper
+               $(B)/unit/family_driver $(B)/unit/net_driver $(B)/faults/runuk $(B)/bench/crowd $(B)/bench/sleeper
 
 # Another make builds, because this one has looked for libraries before they were installed. CI also checks the sources.
 .PHONY: check lint demo

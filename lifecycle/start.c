@@ -94,6 +94,7 @@ static int guest_args(struct rk_argv *ret_args, const struct ctr_record *record,
         .dns = dns,
         .nets = network->nets,
         .net_count = network->net_count,
+        .virtio_count = record->device_count,
         .emulated = !record->kvm,
         .warnings = &warnings,
     };

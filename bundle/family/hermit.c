@@ -132,15 +132,17 @@ static int cmdline(const struct bnd_guest *guest, struct rk_argv *ret_args, stru
     rk_autoargv struct rk_argv env = {0};
     bnd_words_no_cwd(guest, NAME);
     bnd_words_no_mounts(guest, NAME);
-    int r = bnd_words_args(&args, guest, err);
+    int r = guest->verbatim ? 0 : bnd_words_args(&args, guest, err);
     if (r == 0)
         r = bnd_words_env(&env, guest, NAME, 4096, err);
     if (r == 0)
         r = add_net(ret_args, guest, err);
     for (size_t i = 0; i < env.n && r == 0; i++)
-        r = add_checked(ret_args, "environment variable", "env=", env.v[i], err);
+        r = add_checked(ret_args, BND_WORDS_VARIABLE, "env=", env.v[i], err);
     if (r == 0 && rk_argv_add(ret_args, "--") < 0)
         r = rk_fail(err, -ENOMEM, "out of memory");
+    if (r == 0 && bnd_words_add_verbatim(ret_args, guest, err) < 0)
+        return err->code;
     for (size_t i = 0; i < args.n && r == 0; i++)
         r = add_checked(ret_args, "argument", "", args.v[i], err);
     return r;

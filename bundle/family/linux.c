@@ -105,7 +105,7 @@ static bool reads_back(const char *word, const char *text)
 static char *write_word(const char *text)
 {
     char *plain = strdup(text), *quoted = NULL;
-    if (!plain || (*text && reads_back(plain, text)))
+    if (!plain || (*text && reads_back(plain, text))) /* an empty word would be none */
         return plain;
     free(plain);
     if (asprintf(&quoted, "\"%s\"", text) < 0)
@@ -119,10 +119,12 @@ static char *write_word(const char *text)
 static int add_word(struct rk_argv *ret, const char *what, const char *text, struct rk_err *err)
 {
     rk_autofree char *word = write_word(text);
+    /* Init's arguments end at one, too. */
+    if (strcmp(text, "--") == 0)
+        return bnd_words_refuse(err, NAME, what, text, "the kernel drops it, and all that follows");
     if (!word)
         return bnd_words_refuse(err, NAME, what, text,
-                                *text ? "the kernel's command line has no way to write its quotation marks"
-                                      : "the kernel skips an empty one");
+                                "the kernel's command line has no way to write its quotation marks");
     return rk_argv_add(ret, word) < 0 ? rk_fail(err, -ENOMEM, "out of memory") : 0;
 }
 
@@ -134,7 +136,8 @@ static int add_setting(struct rk_argv *ret, const char *name, const char *what, 
     for (const char *p = value; *p; p++)
         blank = blank || is_space(*p);
     if (strchr(value, '"'))
-        return bnd_words_refuse(err, NAME, what, value, "it contains a quotation mark");
+        return bnd_words_refuse(err, NAME, what, strcmp(what, BND_WORDS_VARIABLE) == 0 ? name : value,
+                                "it contains a quotation mark");
     if (rk_argv_addf(ret, blank ? "%s=\"%s\"" : "%s=%s", name, value) < 0)
         return rk_fail(err, -ENOMEM, "out of memory");
     return 0;
@@ -164,11 +167,14 @@ static int add_env(struct rk_argv *ret, const struct bnd_guest *guest, struct rk
             if (rk_argv_add(&safe, v) < 0)
                 return rk_fail(err, -ENOMEM, "out of memory");
         } else if (strncmp(v, "container=", 10) != 0) {
+            char shown[BND_WORDS_SHOWN];
+            bnd_words_show(shown, v);
+            shown[strcspn(shown, "=")] = '\0';
             bnd_words_warn(
                 guest,
-                "environment variable '%.*s' is not passed on: the kernel could take a name that is "
-                "not in capitals for a parameter of its own",
-                (int)strcspn(v, "="), v);
+                "environment variable '%s' is not passed on: the kernel could take a name that is not in "
+                "capitals for a parameter of its own",
+                shown);
         }
     }
     told.env = &safe;
@@ -177,7 +183,7 @@ static int add_env(struct rk_argv *ret, const struct bnd_guest *guest, struct rk
         rk_autofree char *name = strndup(env.v[i], strcspn(env.v[i], "="));
         if (!name)
             return rk_fail(err, -ENOMEM, "out of memory");
-        r = add_setting(ret, name, "environment variable", env.v[i] + strlen(name) + 1, err);
+        r = add_setting(ret, name, BND_WORDS_VARIABLE, env.v[i] + strlen(name) + 1, err);
     }
     return r;
 }
@@ -242,18 +248,47 @@ static int add_kernel(struct rk_argv *ret, const struct bnd_guest *guest, struct
     return add_setting(ret, "hostname", "host name", guest->hostname, err);
 }
 
+static int add_init_name(struct rk_argv *ret, const struct bnd_guest *guest, const char *path,
+                         struct rk_err *err)
+{
+    const struct bnd_guest_mount *root = bnd_words_root(guest);
+    bool on_disk = root && root->kind != BND_MOUNT_INITRD;
+    return add_setting(ret, on_disk ? "init" : "rdinit", "argument", path, err);
+}
+
+/* What is verbatim are parameters of the kernel, or, when it begins with a path, init and its arguments. */
+static int add_verbatim(struct rk_argv *ret, const struct bnd_guest *guest, char *text, struct rk_err *err)
+{
+    int r = 0;
+    if (text[0] == '/') {
+        char *rest = text + strcspn(text, " ");
+        bool more = *rest != '\0';
+        *rest = '\0';
+        r = add_init_name(ret, guest, text, err);
+        if (r == 0 && more && rk_argv_add(ret, "--") < 0)
+            return rk_fail(err, -ENOMEM, "out of memory");
+        text = rest + more;
+    }
+    if (r == 0 && *text && rk_argv_add(ret, text) < 0)
+        return rk_fail(err, -ENOMEM, "out of memory");
+    return r;
+}
+
 /* The first argument is the program when it is a path, and everything behind it is the program's. */
 static int add_init(struct rk_argv *ret, const struct bnd_guest *guest, struct rk_err *err)
 {
     rk_autoargv struct rk_argv args = {0};
-    const struct bnd_guest_mount *root = bnd_words_root(guest);
-    int r = bnd_words_args(&args, guest, err);
+    rk_autofree char *text = NULL;
+    int r = bnd_words_verbatim(&text, guest, err);
+    if (r > 0)
+        return add_verbatim(ret, guest, text, err);
+    if (r == 0)
+        r = bnd_words_args(&args, guest, err);
     if (r < 0 || args.n == 0)
         return r;
     size_t first = args.v[0][0] == '/';
-    bool on_disk = root && root->kind != BND_MOUNT_INITRD;
     if (first)
-        r = add_setting(ret, on_disk ? "init" : "rdinit", "argument", args.v[0], err);
+        r = add_init_name(ret, guest, args.v[0], err);
     if (r == 0 && args.n - first > ARGS_MAX)
         return rk_fail(err, -E2BIG, "init has %zu arguments, and a guest of family %s takes at most %d",
                        args.n - first, NAME, ARGS_MAX);

@@ -67,7 +67,10 @@ static int add(struct rk_argv *ret, const char *what, const char *prefix, const 
 static int add_args(struct rk_argv *ret, const struct bnd_guest *guest, struct rk_err *err)
 {
     rk_autoargv struct rk_argv args = {0};
-    int r = bnd_words_args(&args, guest, err);
+    int r = bnd_words_add_verbatim(ret, guest, err);
+    if (r != 0)
+        return r < 0 ? r : 0;
+    r = bnd_words_args(&args, guest, err);
     for (size_t i = 0; i < args.n && r == 0; i++) {
         char prefix[64];
         snprintf(prefix, sizeof prefix, "arguments.%zu=", i + 1);
@@ -86,9 +89,9 @@ static int add_env(struct rk_argv *ret, const struct bnd_guest *guest, struct rk
     for (size_t i = 0; i < env.n && r == 0; i++) {
         size_t len = strcspn(env.v[i], "=");
         if (memchr(env.v[i], '.', len))
-            r = bnd_words_refuse(err, NAME, "environment variable", env.v[i], "its name contains a dot");
+            r = bnd_words_refuse(err, NAME, BND_WORDS_VARIABLE, env.v[i], "its name contains a dot");
         else if (env.v[i][len + 1]) /* an empty one would be taken away */
-            r = add(ret, "environment variable", "environment.", env.v[i], err);
+            r = add(ret, BND_WORDS_VARIABLE, "environment.", env.v[i], err);
     }
     return r;
 }
@@ -124,6 +127,9 @@ static int cmdline(const struct bnd_guest *guest, struct rk_argv *ret_args, stru
         bnd_words_no_cwd(guest, NAME);
         return 0;
     }
+    /* Without this it powers off, and its program's status is lost. */
+    if (rk_argv_add(ret_args, "debug_exit=t") < 0)
+        return rk_fail(err, -ENOMEM, "out of memory");
     int r = add_nets(ret_args, guest, err);
     if (r == 0)
         r = add_env(ret_args, guest, err);
@@ -132,8 +138,9 @@ static int cmdline(const struct bnd_guest *guest, struct rk_argv *ret_args, stru
     return r < 0 ? r : add_args(ret_args, guest, err);
 }
 
-/* A program's status is written to the port. */
-static const struct bnd_machine disk = {
+/* A program's status is written to the port when the configuration says "debug_exit:t"; else it powers off.
+ */
+static const struct bnd_machine on_pc = {
     .type = "pc",
     .bus = BND_BUS_PCI,
     .end = BND_END_DEBUG,
@@ -142,20 +149,9 @@ static const struct bnd_machine disk = {
     .memory_default = 256,
 };
 
-static const struct bnd_machine kernel = {
-    .type = "microvm,acpi=on,rtc=on,ioapic2=off,auto-kernel-cmdline=off",
-    .bus = BND_BUS_MMIO,
-    .end = BND_END_DEBUG,
-    .debug_exit = 0x501,
-    .memory_min = 64,
-    .memory_default = 256,
-};
-
 static const struct bnd_machine *machine(enum bnd_kind kind)
 {
-    if (kind == BND_DISK)
-        return &disk;
-    return kind == BND_LINUX64 ? &kernel : NULL;
+    return kind == BND_DISK || kind == BND_LINUX64 ? &on_pc : NULL;
 }
 
 const struct bnd_family bnd_family_nanos = {

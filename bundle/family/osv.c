@@ -97,7 +97,7 @@ static int cmdline(const struct bnd_guest *guest, struct rk_argv *ret_args, stru
         bnd_words_no_cwd(guest, NAME);
         return 0;
     }
-    int r = bnd_words_args(&args, guest, err);
+    int r = guest->verbatim ? 0 : bnd_words_args(&args, guest, err);
     if (r == 0)
         r = bnd_words_env(&env, guest, NAME, 4096, err);
     for (size_t i = 0; i < env.n && r == 0; i++)
@@ -106,6 +106,8 @@ static int cmdline(const struct bnd_guest *guest, struct rk_argv *ret_args, stru
         r = add_option(ret_args, "--cwd=", guest->cwd, err);
     if (r == 0)
         r = add_nets(ret_args, guest, err);
+    if (r == 0 && bnd_words_add_verbatim(ret_args, guest, err) < 0)
+        return err->code;
     for (size_t i = 0; i < args.n && r == 0; i++) {
         if (strchr(args.v[i], '$'))
             r = bnd_words_refuse(err, NAME, "argument", args.v[i], "what follows a '$' is replaced there");

@@ -117,6 +117,29 @@ static int put_args(FILE *out, const char *program, const struct rk_argv *args, 
     return 0;
 }
 
+/* A text for "cmdline" that is quoted already: whether its string ends where it should. */
+static bool is_json_text(const char *s)
+{
+    for (; *s && *s != '"'; s++)
+        if (*s == '\\' && (!*++s || !strchr("\"\\/bfnrt", *s)))
+            return false;
+    return !*s;
+}
+
+static int put_verbatim(FILE *out, const char *program, const char *text, struct rk_err *err)
+{
+    if (!is_plain(program) || strchr(program, '\''))
+        return refuse(err, "program name", program);
+    if (!is_json_text(text) || strstr(text, ROOT_CONFIG))
+        return bnd_words_refuse(
+            err, NAME, "command line", text,
+            "it has to be the inside of a JSON string, without escapes by number, or begin with a brace");
+    fprintf(out, "\"cmdline\":\"");
+    put_word(out, program);
+    fprintf(out, "%s%s\"", *text ? " " : "", text);
+    return 0;
+}
+
 static bool env_has(const struct rk_argv *env, const char *prefix)
 {
     for (size_t i = 0; i < env->n; i++)
@@ -130,7 +153,7 @@ static int put_env(FILE *out, const struct bnd_guest *guest, struct rk_err *err)
     rk_autoargv struct rk_argv env = {0};
     int r = bnd_words_env(&env, guest, NAME, ENV_MAX, err);
     for (size_t i = 0; i < env.n && r == 0; i++)
-        r = put(out, "env", "environment variable", env.v[i], err);
+        r = put(out, "env", BND_WORDS_VARIABLE, env.v[i], err);
     /* The program rumprun-setdns writes it into the guest's resolv.conf. */
     if (r == 0 && guest->dns && *guest->dns && !env_has(&env, "RUMPRUN_RESOLVER=")) {
         rk_autofree char *resolver = NULL;
@@ -183,10 +206,15 @@ static const char *last_part(const char *path)
 static int put_all(FILE *out, const struct bnd_guest *guest, struct rk_err *err)
 {
     rk_autoargv struct rk_argv args = {0};
+    rk_autofree char *text = NULL;
     const struct bnd_guest_net *net;
     fputc('{', out);
-    int r = bnd_words_args(&args, guest, err);
+    int r = bnd_words_verbatim(&text, guest, err);
     if (r == 0)
+        r = bnd_words_args(&args, guest, err);
+    if (r > 0)
+        r = put_verbatim(out, last_part(guest->program), text, err);
+    else if (r == 0)
         r = put_args(out, last_part(guest->program), &args, err);
     if (r == 0)
         r = put_env(out, guest, err);
@@ -227,7 +255,7 @@ static int cmdline(const struct bnd_guest *guest, struct rk_argv *ret_args, stru
  * only. With several programs in an image the last one's counts. */
 static const char *const exit_lines[] = {"=== main() of \"%s\" returned %d ===", "=== _exit(%d) called ===",
                                          "=== ERROR: _exit(%d) called ===", NULL};
-static const char *const failed_lines[] = {"=== bootstrap failed", "PANIC: %s", NULL};
+static const char *const failed_lines[] = {"=== bootstrap failed", "PANIC: %s", "FATAL TRAP: %s", NULL};
 
 static const struct bnd_machine on_pc = {
     .type = "pc",

@@ -15,7 +15,6 @@ static const struct bnd_machine virtio = {
     .type = "pc",
     .bus = BND_BUS_PCI,
     .end = BND_END_CONSOLE,
-    .debug_exit = 0x501,
     .exit_lines = exit_lines,
     .failed_lines = failed_lines,
     .halted_line = "Solo5: Halted",

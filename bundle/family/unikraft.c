@@ -125,6 +125,16 @@ static bool find_bootinfo(const struct bnd_elf *elf, uint64_t *ret_offset)
     return false;
 }
 
+/* Its network library does, when it has one and no parameter for the address. */
+static bool asks_dhcp(const struct bnd_bytes *image)
+{
+    struct bnd_span libraries;
+    if (bnd_elf_section(image->elf, params[0].section, NULL))
+        return false;
+    return !bnd_elf_section(image->elf, ".uk_libinfo", &libraries) ||
+           memmem(image->data + libraries.offset, libraries.size, "liblwip", 7);
+}
+
 static bool recognise(const struct bnd_bytes *image, struct bnd_boot *boot, struct rk_argv *ret_keys)
 {
     static const char *const names[] = {".uk_bootinfo", ".uk_libinfo"};
@@ -149,7 +159,7 @@ static bool recognise(const struct bnd_bytes *image, struct bnd_boot *boot, stru
     if (!found)
         return false;
     find_params(elf, boot, ret_keys);
-    if (!bnd_elf_section(elf, params[0].section, NULL))
+    if (asks_dhcp(image))
         rk_argv_add(ret_keys, "dhcp");
     /* The Firecracker platform's images bear no header at all: they are entered as a 64-bit Linux kernel is.
      */
@@ -208,8 +218,7 @@ static int add_env(struct rk_argv *ret, const struct bnd_guest *guest, struct rk
     int r = bnd_words_env(&env, guest, NAME, times, err);
     for (size_t i = 0; i < env.n && r == 0; i++) {
         if (env.v[i][0] == '[')
-            r = bnd_words_refuse(err, NAME, "environment variable", env.v[i],
-                                 "its name begins with a bracket");
+            r = bnd_words_refuse(err, NAME, BND_WORDS_VARIABLE, env.v[i], "its name begins with a bracket");
         else
             r = add_param(ret, "env.vars", env.v[i], err);
     }
@@ -340,23 +349,34 @@ static int add_params(struct rk_argv *ret, const struct bnd_guest *guest, struct
     return rk_argv_add(ret, "--") < 0 ? no_memory(err) : 0;
 }
 
-static int cmdline(const struct bnd_guest *guest, struct rk_argv *ret_args, struct rk_err *err)
+static int add_args(struct rk_argv *ret, const struct bnd_guest *guest, struct rk_err *err)
 {
     rk_autoargv struct rk_argv args = {0};
+    int r = bnd_words_add_verbatim(ret, guest, err);
+    if (r != 0)
+        return r < 0 ? r : 0;
+    r = bnd_words_args(&args, guest, err);
+    for (size_t i = 0; i < args.n && r == 0; i++) {
+        if (args.v[i][0] == '\0')
+            r = bnd_words_refuse(err, NAME, "argument", "", "it can't be told an empty one");
+        else
+            r = add_word(ret, "", args.v[i], err);
+    }
+    return r;
+}
+
+static int cmdline(const struct bnd_guest *guest, struct rk_argv *ret_args, struct rk_err *err)
+{
     size_t first = ret_args->n;
+    int r = 0;
     bnd_words_no_cwd(guest, NAME);
-    int r = bnd_words_args(&args, guest, err);
     /* With multiboot, QEMU puts its name of the kernel in front. */
     if (r == 0 && guest->kind != BND_MULTIBOOT)
         r = add_word(ret_args, "", guest->program && *guest->program ? guest->program : NAME, err);
     if (r == 0)
         r = add_params(ret_args, guest, err);
-    for (size_t i = 0; i < args.n && r == 0; i++) {
-        if (args.v[i][0] == '\0')
-            r = bnd_words_refuse(err, NAME, "argument", "", "it can't be told an empty one");
-        else
-            r = add_word(ret_args, "", args.v[i], err);
-    }
+    if (r == 0)
+        r = add_args(ret_args, guest, err);
     size_t words = ret_args->n - first + (guest->kind == BND_MULTIBOOT);
     if (r == 0 && words > WORDS_MAX)
         return rk_fail(err, -E2BIG,
@@ -380,11 +400,14 @@ static const struct bnd_machine on_pc = {
     .path_in_front = true,
 };
 
-/* The Firecracker platform: no PCI, devices by the command line. It stays halted at its end. */
+/* The Firecracker platform: no PCI, devices by the command line. It powers off by writing 0x2000 to the port
+ * at which other machines have their ACPI control register: a debug-exit device there ends QEMU, with what
+ * reads as 0. */
 static const struct bnd_machine on_microvm = {
     .type = "microvm,acpi=off,rtc=on,auto-kernel-cmdline=off",
     .bus = BND_BUS_MMIO,
-    .end = BND_END_POWEROFF,
+    .end = BND_END_DEBUG,
+    .debug_exit = 0x604,
     .memory_min = 8,
     .memory_default = 256,
     .cmdline_max = 4095,

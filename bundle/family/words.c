@@ -15,8 +15,6 @@
 /* Set by engines in every container, and of little use to a guest: no reason to warn. */
 static const char *const engines_set[] = {"PATH", "HOME", "HOSTNAME", "TERM", "container"};
 
-#define SHOWN 160 /* bytes of a text that an error or a warning repeats */
-
 bool bnd_words_key(const struct bnd_guest *guest, const char *name, size_t *ret_times)
 {
     size_t len = strlen(name);
@@ -75,11 +73,27 @@ int bnd_words_args(struct rk_argv *ret, const struct bnd_guest *guest, struct rk
     return 0;
 }
 
-/* `text` for an error or a warning: what could break the line is written as \xNN. */
-static void show(char out[SHOWN + 8], const char *text)
+int bnd_words_verbatim(char **ret_text, const struct bnd_guest *guest, struct rk_err *err)
+{
+    if (!guest->verbatim)
+        return 0;
+    int r = bnd_guest_fill(ret_text, guest->args && guest->args->n > 0 ? guest->args->v[0] : "", guest, err);
+    return r < 0 ? r : 1;
+}
+
+int bnd_words_add_verbatim(struct rk_argv *ret, const struct bnd_guest *guest, struct rk_err *err)
+{
+    rk_autofree char *text = NULL;
+    int r = bnd_words_verbatim(&text, guest, err);
+    if (r > 0 && *text && rk_argv_add(ret, text) < 0)
+        return rk_fail(err, -ENOMEM, "out of memory");
+    return r;
+}
+
+void bnd_words_show(char out[BND_WORDS_SHOWN], const char *text)
 {
     char *p = out;
-    for (; *text && p < out + SHOWN; text++) {
+    for (; *text && p < out + BND_WORDS_SHOWN - 8; text++) {
         if (isascii(*text) && isprint((unsigned char)*text))
             *p++ = *text;
         else
@@ -91,8 +105,11 @@ static void show(char out[SHOWN + 8], const char *text)
 int bnd_words_refuse(struct rk_err *err, const char *family, const char *what, const char *text,
                      const char *why)
 {
-    char shown[SHOWN + 8];
-    show(shown, text);
+    char shown[BND_WORDS_SHOWN];
+    bnd_words_show(shown, text);
+    /* Values are secrets sometimes; names are not. */
+    if (strcmp(what, BND_WORDS_VARIABLE) == 0)
+        shown[strcspn(shown, "=")] = '\0';
     return rk_fail(err, -EINVAL, "%s '%s' can't be passed to a guest of family %s: %s", what, shown, family,
                    why);
 }
@@ -141,11 +158,11 @@ int bnd_words_env(struct rk_argv *ret, const struct bnd_guest *guest, const char
     for (int engines = 0; engines < 2; engines++) {
         for (size_t i = 0; guest->env && i < guest->env->n; i++) {
             const char *v = guest->env->v[i];
-            char shown[SHOWN + 8];
+            char shown[BND_WORDS_SHOWN];
             if (is_engines(v) != engines || (strchr(v, '=') && !is_last(guest->env, i)))
                 continue;
             if (v[0] == '=' || !strchr(v, '=')) {
-                show(shown, v);
+                bnd_words_show(shown, v[0] == '=' ? "=" : v);
                 bnd_words_warn(guest, "environment variable '%s' has no name or no value and is left out",
                                shown);
                 continue;
@@ -165,7 +182,7 @@ int bnd_words_env(struct rk_argv *ret, const struct bnd_guest *guest, const char
 
 void bnd_words_no_env(const struct bnd_guest *guest, const char *family)
 {
-    char names[SHOWN + 8] = "", shown[SHOWN + 8];
+    char names[BND_WORDS_SHOWN] = "", shown[BND_WORDS_SHOWN];
     size_t n = 0;
     for (size_t i = 0; guest->env && i < guest->env->n; i++) {
         if (is_engines(guest->env->v[i]))
@@ -174,7 +191,7 @@ void bnd_words_no_env(const struct bnd_guest *guest, const char *family)
             continue;
         snprintf(names, sizeof names, "%.*s", (int)strcspn(guest->env->v[i], "="), guest->env->v[i]);
     }
-    show(shown, names);
+    bnd_words_show(shown, names);
     if (n == 1)
         bnd_words_warn(guest,
                        "a guest of family %s takes no environment here: variable '%s' is not passed on",
@@ -188,10 +205,10 @@ void bnd_words_no_env(const struct bnd_guest *guest, const char *family)
 
 void bnd_words_no_cwd(const struct bnd_guest *guest, const char *family)
 {
-    char shown[SHOWN + 8];
+    char shown[BND_WORDS_SHOWN];
     if (!guest->cwd || !*guest->cwd || strcmp(guest->cwd, "/") == 0)
         return;
-    show(shown, guest->cwd);
+    bnd_words_show(shown, guest->cwd);
     bnd_words_warn(guest, "a guest of family %s can't be given a working directory: '%s' is not passed on",
                    family, shown);
 }
@@ -223,11 +240,11 @@ void bnd_words_no_ipv6(const struct bnd_guest *guest, const char *family)
 
 void bnd_words_no_mounts(const struct bnd_guest *guest, const char *family)
 {
-    char shown[SHOWN + 8];
+    char shown[BND_WORDS_SHOWN];
     for (size_t i = 0; i < guest->mount_count; i++) {
         if (guest->mounts[i].kind == BND_MOUNT_DISK)
             continue; /* it finds the device itself */
-        show(shown, guest->mounts[i].destination);
+        bnd_words_show(shown, guest->mounts[i].destination);
         bnd_words_warn(guest, "a guest of family %s can't be told to mount anything: '%s' is not mounted",
                        family, shown);
     }

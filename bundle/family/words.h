@@ -29,11 +29,24 @@ bool bnd_words_is_hostname(const char *s);
 /* Append the guest's arguments with their placeholders filled. */
 int bnd_words_args(struct rk_argv *ret, const struct bnd_guest *guest, struct rk_err *err);
 
+/* The user's part of the command line when it is verbatim, its placeholders filled. 1: *ret_text is heap
+ * memory and guest->args is not to be looked at; 0: it is not verbatim. */
+int bnd_words_verbatim(char **ret_text, const struct bnd_guest *guest, struct rk_err *err);
+
+/* Append it, when there is one. 1: done. */
+int bnd_words_add_verbatim(struct rk_argv *ret, const struct bnd_guest *guest, struct rk_err *err);
+
 /* Append the variables of the guest's environment, at most `max`: what engines set in every container (PATH,
  * HOME, HOSTNAME, TERM, container) comes last and is left out when there is no room. Variables without a name
  * or "=" are a warning. -E2BIG when the others are too many. */
 int bnd_words_env(struct rk_argv *ret, const struct bnd_guest *guest, const char *family, size_t max,
                   struct rk_err *err);
+
+/* `text`, or its beginning, as an error or a warning repeats it: what could break the line is written as
+ * \xNN.
+ */
+#define BND_WORDS_SHOWN 168
+void bnd_words_show(char out[BND_WORDS_SHOWN], const char *text);
 
 /* One warning, when it is not there yet. */
 void bnd_words_warn(const struct bnd_guest *guest, const char *fmt, ...)
@@ -50,8 +63,10 @@ void bnd_words_no_ipv6(const struct bnd_guest *guest, const char *family);
 void bnd_words_no_mounts(const struct bnd_guest *guest, const char *family);
 void bnd_words_no_routes(const struct bnd_guest *guest, const char *family);
 
-/* The error that `what` ("argument", "environment variable") `text` can't be passed on, for `why` ("it
- * contains a quotation mark"). -EINVAL. */
+#define BND_WORDS_VARIABLE "environment variable"
+
+/* The error that `what` ("argument", BND_WORDS_VARIABLE: then only its name is shown) `text` can't be passed
+ * on, for `why` ("it contains a quotation mark"). -EINVAL. */
 int bnd_words_refuse(struct rk_err *err, const char *family, const char *what, const char *text,
                      const char *why);
 

@@ -1,0 +1,359 @@
+/* What guests of each family are told: exact command lines, what is refused, what is warned of, and the
+ * hostile corpus in every place through the round trip of the fuzz target. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bundle/family/family.h"
+#include "lib/cleanup.h"
+#include "lib/err.h"
+#include "tests/fuzz/fuzz.h"
+#include "tests/unit/tap.h"
+
+static const struct bnd_guest_net one_net[] = {
+    {.device = "eth0", .ipv4 = "172.17.0.2", .ipv4_prefix = 16, .ipv4_gateway = "172.17.0.1", .mtu = 1500}};
+
+static const struct bnd_guest_net two_nets[] = {
+    {.device = "eth0", .ipv4 = "172.17.0.2", .ipv4_prefix = 16, .ipv4_gateway = "172.17.0.1", .mtu = 1400},
+    {.device = "eth1", .ipv4 = "10.1.2.3", .ipv4_prefix = 30, .mtu = 1500}};
+
+static const struct bnd_guest_net v6_net[] = {
+    {.device = "eth0", .ipv6 = "fd00::2", .ipv6_prefix = 64, .ipv6_gateway = "fd00::1", .mtu = 1500}};
+
+static const struct bnd_guest_net dual_net[] = {{.device = "eth0",
+                                                 .ipv4 = "172.17.0.2",
+                                                 .ipv4_prefix = 16,
+                                                 .ipv6 = "fd00::2",
+                                                 .ipv6_prefix = 64,
+                                                 .ipv6_gateway = "fd00::1",
+                                                 .mtu = 1500}};
+
+static const struct bnd_guest_net no_device[] = {{.link = "eth0", .ipv4 = "172.17.0.2", .ipv4_prefix = 16}};
+
+static const struct bnd_guest_mount root_9p[] = {{.kind = BND_MOUNT_9P, .tag = "fs0", .destination = "/"}};
+static const struct bnd_guest_mount root_disk[] = {
+    {.kind = BND_MOUNT_DISK, .fstype = "erofs", .destination = "/", .readonly = true},
+    {.kind = BND_MOUNT_DISK, .index = 1, .fstype = "ext4", .destination = "/data"}};
+static const struct bnd_guest_mount initrd[] = {{.kind = BND_MOUNT_INITRD, .destination = "/"}};
+static const struct bnd_guest_mount volumes[] = {
+    {.kind = BND_MOUNT_INITRD, .destination = "/"},
+    {.kind = BND_MOUNT_9P, .tag = "fs1", .destination = "/my data", .readonly = true}};
+static const struct bnd_guest_mount colon[] = {{.kind = BND_MOUNT_9P, .tag = "fs0", .destination = "/a:b"}};
+static const struct bnd_guest_mount quoted[] = {{.kind = BND_MOUNT_DISK, .destination = "/a\"b"}};
+
+#define NETS(array)   .nets = (array), .net_count = RK_COUNT(array)
+#define MOUNTS(array) .mounts = (array), .mount_count = RK_COUNT(array)
+#define WORDS         16
+
+struct line {
+    const char *name;
+    const struct bnd_family *family;
+    struct bnd_guest guest; /* lists are made of those below */
+    const char *keys[WORDS], *args[WORDS], *env[WORDS];
+    const char *want;    /* the words joined with blanks; NULL: an error … */
+    const char *mention; /* … or a warning, in which this stands; NULL: no warning at all */
+};
+
+static const struct line lines[] = {
+#include "tests/unit/family_lines.h"
+};
+
+static void to_argv(struct rk_argv *ret, const char *const words[WORDS])
+{
+    for (size_t i = 0; i < WORDS && words[i]; i++)
+        rk_argv_add(ret, words[i]);
+}
+
+static char *join(const struct rk_argv *words)
+{
+    char *text = NULL;
+    size_t size;
+    FILE *out = open_memstream(&text, &size);
+    if (!out)
+        abort();
+    for (size_t i = 0; i < words->n; i++)
+        fprintf(out, "%s%s", i ? " " : "", words->v[i]);
+    if (fclose(out) != 0)
+        abort();
+    return text;
+}
+
+static bool check_line(const struct line *l, const struct rk_argv *words, const struct rk_argv *warnings,
+                       int r, const struct rk_err *err)
+{
+    rk_autofree char *text = join(words);
+    bool mentioned = false;
+    for (size_t i = 0; l->mention && i < warnings->n; i++)
+        mentioned = mentioned || strstr(warnings->v[i], l->mention);
+    if (!l->want)
+        return r < 0 && err->code == r && strstr(err->text, l->mention);
+    return r == 0 && strcmp(text, l->want) == 0 && (l->mention ? mentioned : warnings->n == 0);
+}
+
+static void test_lines(void)
+{
+    for (size_t i = 0; i < RK_COUNT(lines); i++) {
+        const struct line *l = &lines[i];
+        rk_autoargv struct rk_argv keys = {0};
+        rk_autoargv struct rk_argv args = {0};
+        rk_autoargv struct rk_argv env = {0};
+        rk_autoargv struct rk_argv words = {0};
+        rk_autoargv struct rk_argv warnings = {0};
+        struct rk_err err = {0};
+        struct bnd_guest guest = l->guest;
+        to_argv(&keys, l->keys);
+        to_argv(&args, l->args);
+        to_argv(&env, l->env);
+        guest.keys = &keys;
+        guest.args = &args;
+        guest.env = &env;
+        guest.warnings = &warnings;
+        guest.program = guest.program ? guest.program : "/app";
+        int r = bnd_family_cmdline(l->family, &guest, &words, &err);
+        if (tap_ok(check_line(l, &words, &warnings, r, &err), "%s: %s", l->family->name, l->name))
+            continue;
+        rk_autofree char *text = join(&words);
+        printf("# got %d \"%s\"\n# line   %s\n# wanted %s\n", r, err.text, text,
+               l->want ? l->want : "an error");
+        for (size_t w = 0; w < warnings.n; w++)
+            printf("# warning %s\n", warnings.v[w]);
+    }
+}
+
+/* More than a family takes is an error, not a truncation that nobody sees. */
+static void test_limits(void)
+{
+    static const struct {
+        const struct bnd_family *family;
+        enum bnd_kind kind;
+        size_t args, len;
+        bool fits;
+    } limits[] = {
+        {&bnd_family_linux, BND_LINUX, 31, 4, true},
+        {&bnd_family_linux, BND_LINUX, 32, 4, false},
+        {&bnd_family_linux, BND_LINUX, 1, 1900, true},
+        {&bnd_family_linux, BND_LINUX, 1, 2048, false},
+        {&bnd_family_unikraft, BND_LINUX64, 57, 4, true},
+        {&bnd_family_unikraft, BND_LINUX64, 58, 4, false},
+        {&bnd_family_unikraft, BND_LINUX64, 1, 4000, true},
+        {&bnd_family_unikraft, BND_LINUX64, 1, 4096, false},
+        {&bnd_family_rumprun, BND_MULTIBOOT, 1, 3900, true},
+        {&bnd_family_rumprun, BND_MULTIBOOT, 1, 4050, false},
+        {&bnd_family_solo5, BND_MULTIBOOT, 1, 8191, true},
+        {&bnd_family_solo5, BND_MULTIBOOT, 1, 8192, false},
+    };
+    static char stop[] = "--", *key[] = {stop, NULL};
+    static const struct rk_argv keys = {.v = key, .n = 1};
+    char text[8200];
+    for (size_t i = 0; i < RK_COUNT(limits); i++) {
+        rk_autoargv struct rk_argv args = {0};
+        rk_autoargv struct rk_argv words = {0};
+        struct rk_err err = {0};
+        memset(text, 'x', limits[i].len);
+        text[limits[i].len] = '\0';
+        for (size_t n = 0; n < limits[i].args; n++)
+            rk_argv_add(&args, text);
+        const struct bnd_guest guest = {
+            .kind = limits[i].kind, .program = "/app", .args = &args, .keys = &keys};
+        int r = bnd_family_cmdline(limits[i].family, &guest, &words, &err);
+        tap_ok(limits[i].fits ? r == 0 : r == -E2BIG && strstr(err.text, limits[i].family->name),
+               "%s: %zu arguments of %zu bytes %s", limits[i].family->name, limits[i].args, limits[i].len,
+               limits[i].fits ? "are passed on" : "are too much");
+    }
+}
+
+/* Every machine that a family names is complete. */
+static void test_machines(void)
+{
+    for (const struct bnd_family *const *f = bnd_families; *f; f++) {
+        for (int k = BND_MULTIBOOT; k < BND_KIND_COUNT; k++) {
+            const struct bnd_machine *m = (*f)->machine ? (*f)->machine((enum bnd_kind)k) : NULL;
+            if (!m)
+                continue;
+            bool mmio = strncmp(m->type, "microvm", 7) == 0;
+            bool good = (m->bus == BND_BUS_MMIO) == mmio && (m->end != BND_END_DEBUG || m->debug_exit) &&
+                        (m->end != BND_END_CONSOLE || m->exit_lines) && m->memory_min <= m->memory_default &&
+                        (!m->memory_max || m->memory_default <= m->memory_max);
+            tap_ok(good, "%s: its machine for kind %s", (*f)->name, bnd_kind_name((enum bnd_kind)k));
+        }
+    }
+}
+
+/* What breaks quoting, words, lines and options; each in every place, for every family. */
+static const char *const corpus[] = {
+    "",
+    " ",
+    "  two  words ",
+    ",",
+    "a,b",
+    "\"",
+    "\"\"",
+    "a\"b",
+    "\"quoted\"",
+    "a\" b",
+    "\"a b\" \"c\"",
+    "'",
+    "it's",
+    "''",
+    "'a' 'b'",
+    "\\",
+    "\\\\",
+    "a\\ b",
+    "\\\"",
+    "\\'",
+    "end\\",
+    "\n",
+    "a\nb",
+    "\t",
+    "\r\n",
+    "\v\f",
+    "{",
+    "}",
+    "{}",
+    "{\"",
+    "{\"a\":1}",
+    "[",
+    "]",
+    "[x]",
+    "x]",
+    "--",
+    "-",
+    "---",
+    "-- x",
+    "--env=A=b",
+    "--ip=eth0,1.2.3.4,255.0.0.0",
+    "=",
+    "=x",
+    "x=",
+    "x=\"",
+    "x=\"y\"",
+    "k=v w",
+    "env.vars=A=b",
+    "env.vars=[",
+    "netdev.ip=1.2.3.4/8",
+    "virtio_mmio.device=512@0x0:1",
+    "help",
+    "root=/dev/sda",
+    "init=/bin/sh",
+    "panic=0",
+    "loglevel=7",
+    "module.parameter=1",
+    "-ip",
+    "-gateway",
+    "env=A=b",
+    "arguments.1=x",
+    "environment.A=b",
+    "en1.ipaddr=1.2.3.4",
+    "\"cmdline\":\"x\"",
+    "\",\"env\":\"A=b",
+    "_RUMPRUN_ROOTFSCFG=/x",
+    "$HOME",
+    "$",
+    "`x`",
+    "$(x)",
+    ";",
+    "&",
+    "!",
+    "|",
+    "#",
+    "#x",
+    "*",
+    "?",
+    "~",
+    "%s%n",
+    "\x01",
+    "\x7f",
+    "caf\xc3\xa9",
+    "\xff\xfe",
+    "\xc3\xa0",
+    "\xa0",
+    "\xed\xa0\x80",
+    "\xf0\x9f\x90\xb3",
+    "a\x1b[31mb",
+    "{{",
+    "{{ipv4}",
+    "{ipv4}",
+    "{ipv6}",
+    "{nothing}",
+    "../..",
+    "/",
+    "/bin/sh",
+    "//",
+    "a:b:c",
+    "@3",
+    "0x",
+    "-1",
+};
+
+/* \036 separates pieces; a piece that begins with \001 is a variable, \002 the directory, \003 the host name,
+ * \004 the program. */
+static const char *const places[] = {"%s",
+                                     "x\036%s\036y",
+                                     "%s\036%s",
+                                     "/init\036%s",
+                                     "\001A=%s\036x",
+                                     "\001%s=b\036x",
+                                     "\001%s\036\001%s",
+                                     "\002%s\036x",
+                                     "\003%s\036x",
+                                     "\004%s\036x",
+                                     "\001A=%s\036%s\036\004/%s"};
+
+static char *fill(const char *place, const char *text)
+{
+    char *out = NULL;
+    size_t size;
+    FILE *f = open_memstream(&out, &size);
+    if (!f)
+        abort();
+    for (; *place; place++) {
+        if (place[0] == '%' && place[1] == 's')
+            fputs(text, f), place++;
+        else
+            fputc(*place, f);
+    }
+    if (fclose(f) != 0)
+        abort();
+    return out;
+}
+
+/* A round trip that fails ends the program. */
+static void test_corpus(void)
+{
+    size_t n = 0;
+    for (size_t p = 0; p < RK_COUNT(places); p++) {
+        for (size_t i = 0; i < RK_COUNT(corpus); i++, n++) {
+            rk_autofree char *input = fill(places[p], corpus[i]);
+            LLVMFuzzerTestOneInput((const uint8_t *)input, strlen(input));
+        }
+    }
+    tap_ok(n > 1000, "%zu hostile inputs come back as they were, or are refused", n);
+}
+
+static int write_seeds(const char *dir)
+{
+    for (size_t p = 0; p < RK_COUNT(places); p++) {
+        for (size_t i = 0; i < RK_COUNT(corpus); i++) {
+            rk_autofree char *input = fill(places[p], corpus[i]);
+            char path[4096];
+            snprintf(path, sizeof path, "%s/place-%zu-%zu", dir, p, i);
+            rk_autofclose FILE *f = fopen(path, "we");
+            if (!f || fputs(input, f) < 0) {
+                perror(path);
+                return 1;
+            }
+        }
+    }
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    if (argc == 3 && strcmp(argv[1], "--seeds") == 0)
+        return write_seeds(argv[2]);
+    test_lines();
+    test_limits();
+    test_machines();
+    test_corpus();
+    return tap_end();
+}
