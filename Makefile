@@ -90,6 +90,7 @@ RUNUK_OBJS := \
 	config/global.o \
 	config/line.o \
 	config/settings.o \
+	config/urunc.o \
 	config/words.o \
 	hypervisor/kvm.o \
 	hypervisor/monitor.o \
@@ -254,9 +255,10 @@ $(B)/runuk-scope: $(addprefix $(B)/scope/,$(SCOPE_OBJS))
 # --- unit tests and fuzz targets ------------------------------------------------------------------------------------------------
 
 # Each is tests/unit/NAME.c, a program that prints TAP and ends with 0 when all is well.
-UNIT_TESTS := bpf config figures files guest hvt_call lib load monitor qemu record solo5 spec systemd
+UNIT_TESTS := annotations bpf config figures files guest hvt_call lib load monitor qemu record solo5 spec systemd urunc
 # Each is tests/fuzz/NAME.c with LLVMFuzzerTestOneInput, over the sources of the unit test of the same name.
-FUZZ_TESTS   := guest record solo5 spec systemd
+FUZZ_TESTS       := annotations guest record solo5 spec systemd urunc
+FUZZ_DEPS_annotations := config/annotations.c config/words.c lib/err.c
 FUZZ_SOURCES  = $(patsubst %.o,%.c,$(filter-out tests/%,$(UNIT_OBJS_$(1))))
 FUZZ_SECONDS ?= 60
 
@@ -277,6 +279,13 @@ SPEC_OBJS := $(filter bundle/hooks.o bundle/resources.o bundle/spec%,$(RUNUK_OBJ
 	lib/err.o \
 	lib/fd.o \
 	lib/json.o
+
+UNIT_OBJS_annotations := \
+	config/annotations.o \
+	config/words.o \
+	lib/err.o \
+	tests/fuzz/annotations.o \
+	tests/unit/annotations.o
 
 UNIT_OBJS_bpf := \
 	hypervisor/solo5/bpf.o \
@@ -378,6 +387,14 @@ UNIT_OBJS_spec := $(SPEC_OBJS) \
 UNIT_OBJS_systemd := $(CGROUP_OBJS) \
 	tests/fuzz/systemd.o \
 	tests/unit/systemd.o
+
+UNIT_OBJS_urunc := \
+	config/annotations.o \
+	config/urunc.o \
+	config/words.o \
+	lib/err.o \
+	tests/fuzz/urunc.o \
+	tests/unit/urunc.o
 
 .PHONY: unit
 unit: $(addprefix $(B)/unit/,$(UNIT_TESTS))

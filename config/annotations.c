@@ -272,6 +272,8 @@ void cfg_annotations_fini(struct cfg_annotations *annotations)
     free(annotations->kernel);
     free(annotations->cmdline);
     free(annotations->initrd);
+    free(annotations->disk_mount);
+    free(annotations->family_version);
     free_disks(annotations);
     *annotations = (struct cfg_annotations){.monitor = NULL};
 }
