@@ -5,6 +5,7 @@ COMMIT     := $(shell git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)
 PREFIX     ?= /usr/local
 BINDIR     ?= $(PREFIX)/bin
 LIBEXECDIR ?= $(PREFIX)/libexec/runuk
+MANDIR     ?= $(PREFIX)/share/man
 SYSCONFDIR ?= /etc/runuk
 DESTDIR    ?=
 
@@ -635,12 +636,13 @@ demo:
 
 .PHONY: install uninstall
 install: $(B)/runuk $(B)/runuk-spt $(B)/runuk-hvt $(B)/runuk-qemu $(B)/runuk-scope
-	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(LIBEXECDIR)
+	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(LIBEXECDIR) $(DESTDIR)$(MANDIR)/man5
 	install -m 0755 $(B)/runuk $(DESTDIR)$(BINDIR)/runuk
 	install -m 0755 $(B)/runuk-spt $(B)/runuk-hvt $(B)/runuk-qemu $(B)/runuk-scope $(DESTDIR)$(LIBEXECDIR)/
+	install -m 0644 docs/runuk.json.5 $(DESTDIR)$(MANDIR)/man5/runuk.json.5
 
 uninstall:
-	rm -f $(DESTDIR)$(BINDIR)/runuk $(addprefix $(DESTDIR)$(LIBEXECDIR)/,runuk-spt runuk-hvt runuk-qemu runuk-scope)
+	rm -f $(DESTDIR)$(BINDIR)/runuk $(DESTDIR)$(MANDIR)/man5/runuk.json.5 $(addprefix $(DESTDIR)$(LIBEXECDIR)/,runuk-spt runuk-hvt runuk-qemu runuk-scope)
 	-rmdir --ignore-fail-on-non-empty $(DESTDIR)$(LIBEXECDIR) 2>/dev/null
 
 .PHONY: help

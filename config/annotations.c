@@ -61,7 +61,7 @@ static const char *const own_sources[CFG_ANNOTATIONS] = {
 static const char *shown(char out[SHOWN], const char *value)
 {
     size_t n = 0;
-    for (; value[n] && n < SHOWN - 1; n++)
+    for (; n < SHOWN - 1 && value[n]; n++)
         out[n] = isprint((unsigned char)value[n]) ? value[n] : '?';
     out[n] = '\0';
     if (value[n])

@@ -117,7 +117,7 @@ static int find_key(const struct cfg_urunc *u, const char *key, struct rk_err *e
     int which = cfg_word_index(cfg_urunc_words, key + prefix);
     if (which >= 0)
         return which;
-    for (; key[n] && n < SHOWN - 1; n++)
+    for (; n < SHOWN - 1 && key[n]; n++)
         shown[n] = isprint((unsigned char)key[n]) ? key[n] : '?';
     shown[n] = '\0';
     return rk_fail(err, -EINVAL, "%s'%s' is not one that runuk %s",

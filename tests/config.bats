@@ -158,6 +158,20 @@ kvm_usable() {
     equal "$(jq .memory "$ROOT/web/runuk.json")" $((128 << 20))
 }
 
+@test "the man page describes every key and every annotation, and is installed" {
+    local name
+    for name in $(sed -n 's/^    {\(NULL\|"policy"\), "\([a-z_]*\)", .*/\2/p' "$TOP/config/settings.c"); do
+        grep -qE "^\.It Cm (policy\.)?$name\$" "$TOP/docs/runuk.json.5"
+    done
+    run -0 runuk features
+    for name in $(jq -r '.runuk.annotations[] | split(".") | last' <<<"$output"); do
+        grep -qE "^\.It Cm (.* , )?$name( ,|\$)" "$TOP/docs/runuk.json.5"
+    done
+    [[ $name ]]
+    make -s -C "$TOP" -n install DESTDIR=/dest PREFIX=/usr >install
+    file_has install /dest/usr/share/man/man5/runuk.json.5
+}
+
 # --- annotations ----------------------------------------------------------------------------------------------------------
 
 @test "an annotation that runuk does not know is an error, of an ordinary container too" {

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "lib/cleanup.h"
 #include "lib/err.h"
 
 const struct bnd_family *const bnd_families[] = {
@@ -32,11 +33,27 @@ bool bnd_family_dhcp(const struct bnd_family *family, const struct rk_argv *keys
     return dhcp;
 }
 
+/* A command line of one piece comes where the guest's arguments would: behind what its family says. */
+static int add_verbatim(const struct bnd_family *family, const struct bnd_guest *guest,
+                        struct rk_argv *ret_args, struct rk_err *err)
+{
+    static const struct rk_argv none = {0};
+    struct bnd_guest bare = *guest;
+    rk_autofree char *line = NULL;
+    bare.args = &none;
+    bare.verbatim = false;
+    int r = family->cmdline(&bare, ret_args, err);
+    if (r < 0 || (r = bnd_guest_fill(&line, guest->args->v[0], guest, err)) < 0)
+        return r;
+    return rk_argv_add(ret_args, line) < 0 ? rk_fail(err, -ENOMEM, "out of memory") : 0;
+}
+
 int bnd_family_cmdline(const struct bnd_family *family, const struct bnd_guest *guest,
                        struct rk_argv *ret_args, struct rk_err *err)
 {
     size_t first = ret_args->n, len = 0;
-    int r = family->cmdline(guest, ret_args, err);
+    bool apart = guest->verbatim && !family->reads_verbatim;
+    int r = apart ? add_verbatim(family, guest, ret_args, err) : family->cmdline(guest, ret_args, err);
     if (r < 0)
         return r;
     bool tender = guest->kind == BND_HVT || guest->kind == BND_SPT;

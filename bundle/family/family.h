@@ -85,6 +85,9 @@ struct bnd_family {
     /* Append the guest's arguments, quoted as this family reads them, to *ret_args: the monitor joins them
      * with blanks. Called by bnd_family_cmdline. */
     int (*cmdline)(const struct bnd_guest *guest, struct rk_argv *ret_args, struct rk_err *err);
+    /* cmdline knows what to do with guest->verbatim; else bnd_family_cmdline puts that string behind what
+     * cmdline says to a guest without arguments. */
+    bool reads_verbatim;
 };
 
 /* In the order in which they are asked; the last one takes every image that speaks a boot protocol. Ends with

@@ -173,4 +173,5 @@ const struct bnd_family bnd_family_mirage = {
     .recognise = recognise,
     .machine = bnd_solo5_machine,
     .cmdline = cmdline,
+    .reads_verbatim = true,
 };

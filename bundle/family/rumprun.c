@@ -117,6 +117,15 @@ static int put_args(FILE *out, const char *program, const struct rk_argv *args, 
     return 0;
 }
 
+/* A command line of one piece, its first word the program's name: the guest splits it as it stands. */
+static int put_verbatim(FILE *out, const char *line, struct rk_err *err)
+{
+    if (!is_plain(line))
+        return refuse(err, "command line", line);
+    fprintf(out, "\"cmdline\":\"%s\"", line);
+    return 0;
+}
+
 static bool env_has(const struct rk_argv *env, const char *prefix)
 {
     for (size_t i = 0; i < env->n; i++)
@@ -186,7 +195,9 @@ static int put_all(FILE *out, const struct bnd_guest *guest, struct rk_err *err)
     const struct bnd_guest_net *net;
     fputc('{', out);
     int r = bnd_words_args(&args, guest, err);
-    if (r == 0)
+    if (r == 0 && guest->verbatim)
+        r = put_verbatim(out, args.v[0], err);
+    else if (r == 0)
         r = put_args(out, last_part(guest->program), &args, err);
     if (r == 0)
         r = put_env(out, guest, err);
@@ -252,4 +263,5 @@ const struct bnd_family bnd_family_rumprun = {
     .recognise = recognise,
     .machine = machine,
     .cmdline = cmdline,
+    .reads_verbatim = true,
 };

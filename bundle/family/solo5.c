@@ -23,4 +23,5 @@ const struct bnd_family bnd_family_solo5 = {
     .recognise = recognise,
     .machine = bnd_solo5_machine,
     .cmdline = cmdline,
+    .reads_verbatim = true,
 };
