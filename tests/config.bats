@@ -158,6 +158,41 @@ kvm_usable() {
     equal "$(jq .memory "$ROOT/web/runuk.json")" $((128 << 20))
 }
 
+# qemu_guest NAME: web holds that guest, which QEMU boots.
+qemu_guest() {
+    cp "$GUESTS/$1" web/rootfs/guest
+    chmod a+r web/rootfs/guest
+}
+
+@test "accel: KVM, emulation, or whichever there is" {
+    qemu_guest hello.multiboot
+    settings '.accel = "tcg"'
+    boots 'Hello from multiboot'
+    said 'warning: the guest is emulated, which is slow: the settings say "accel": "tcg"'
+    settings '.accel = "kvm"'
+    try
+    if kvm_usable; then
+        ended 0
+        said 'Hello from multiboot'
+        said_not emulated
+    else
+        ended 1
+        said "image '/guest' is a generic unikernel that needs QEMU, which can't be used here: the settings say \"accel\": \"kvm\", and KVM cannot be used ("
+    fi
+    settings '.accel = "auto"'
+    boots 'Hello from multiboot'
+}
+
+@test "qemu: its program" {
+    qemu_guest hello.multiboot
+    settings '.qemu = "/nonexistent/qemu" | .accel = "tcg"'
+    refused "image '/guest' is a generic unikernel that needs QEMU, which can't be used here: there is no '/nonexistent/qemu': install qemu-system-x86, or set \"qemu\" in the settings"
+    settings '.qemu = $path' --arg path "$(type -P qemu-system-x86_64)"
+    boots 'Hello from multiboot'
+    settings '.monitors = ["hvt", "spt"]'
+    refused "image '/guest' is for the monitor 'qemu', which \"monitors\" in the settings does not allow"
+}
+
 @test "the man page describes every key and every annotation, and is installed" {
     local name
     for name in $(sed -n 's/^    {\(NULL\|"policy"\), "\([a-z_]*\)", .*/\2/p' "$TOP/config/settings.c"); do
@@ -259,6 +294,13 @@ kvm_usable() {
     # It survives the state file, and reaches no option of the monitor's.
     annotate org.runuk.cmdline '--mem=1 --net:service=tap0 @3'
     boots 'cmdline: --mem=1 --net:service=tap0 @3'
+}
+
+@test "cmdline: a QEMU guest gets it as it is too, and QEMU no option" {
+    qemu_guest hello.multiboot
+    settings '.accel = "tcg"'
+    annotate org.runuk.cmdline '-device help,,x  "y'
+    boots 'cmdline: /image -device help,,x  "y'
 }
 
 @test "family: another one than the bytes show, and one that does not exist" {
@@ -538,6 +580,18 @@ to_file() {
     boots 'Hello from spt'
     urunc_image mountRootfs perhaps
     refused "annotation 'com.urunc.unikernel.mountRootfs': expected \"true\" or \"false\""
+}
+
+@test "urunc: what it gives to firecracker is booted by QEMU" {
+    qemu_guest hello.multiboot
+    urunc_image hypervisor firecracker unikernelType unikraft
+    settings '.accel = "tcg"'
+    config web '.process.args = ["one"]'
+    boots 'Hello from multiboot'
+    said 'arg[0]: one'
+    urunc_image hypervisor cloud-hypervisor unikernelType unikraft cmdline 'a "b c"'
+    config web '.process.args = ["unikernel"]'
+    boots 'cmdline: /image a "b c"'
 }
 
 @test "urunc: a block image of the container's" {
