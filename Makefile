@@ -34,13 +34,13 @@ ifeq ($(SAN),1)
 # The sanitized build is dynamic: ASan has no static form. The monitors keep their own static build (see there).
 SANFLAGS   := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 MAINFLAGS   = $(CFLAGS) $(COMMON) -fPIE $(SANFLAGS)
-MAINLINK    = -pie $(SANFLAGS) $(shell $(PKG_CONFIG) --libs $(LIBS_USED))
+MAINLINK    = -pie $(SANFLAGS) $(shell $(PKG_CONFIG) --libs $(LIBS_USED)) -lm
 else
 MAINFLAGS   = $(CFLAGS) $(COMMON) -fPIE $(HARDEN)
 # Static: the dynamic loader and its libraries would cost more than a whole container start (docs/architecture.md).
 # libnl can look up names, for which static linking draws warnings; runuk never does (netplumb/names.c).
 NO_NAMES    := -Wl,--wrap=getaddrinfo,--wrap=getprotobyname,--wrap=getprotobynumber
-MAINLINK    = -static-pie -Wl,-z,relro,-z,now $(NO_NAMES) $(shell $(PKG_CONFIG) --static --libs $(LIBS_USED))
+MAINLINK    = -static-pie -Wl,-z,relro,-z,now $(NO_NAMES) $(shell $(PKG_CONFIG) --static --libs $(LIBS_USED)) -lm
 endif
 
 DEFS := -DRUNUK_VERSION='"$(VERSION)"' -DRUNUK_COMMIT='"$(COMMIT)"' -DRUNUK_LIBEXECDIR='"$(LIBEXECDIR)"' \
