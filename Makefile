@@ -5,6 +5,7 @@ COMMIT     := $(shell git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)
 PREFIX     ?= /usr/local
 BINDIR     ?= $(PREFIX)/bin
 LIBEXECDIR ?= $(PREFIX)/libexec/runuk
+MANDIR     ?= $(PREFIX)/share/man
 SYSCONFDIR ?= /etc/runuk
 DESTDIR    ?=
 
@@ -33,13 +34,13 @@ ifeq ($(SAN),1)
 # The sanitized build is dynamic: ASan has no static form. The monitors keep their own static build (see there).
 SANFLAGS   := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 MAINFLAGS   = $(CFLAGS) $(COMMON) -fPIE $(SANFLAGS)
-MAINLINK    = -pie $(SANFLAGS) $(shell $(PKG_CONFIG) --libs $(LIBS_USED))
+MAINLINK    = -pie $(SANFLAGS) $(shell $(PKG_CONFIG) --libs $(LIBS_USED)) -lm
 else
 MAINFLAGS   = $(CFLAGS) $(COMMON) -fPIE $(HARDEN)
 # Static: the dynamic loader and its libraries would cost more than a whole container start (docs/architecture.md).
 # libnl can look up names, for which static linking draws warnings; runuk never does (netplumb/names.c).
 NO_NAMES    := -Wl,--wrap=getaddrinfo,--wrap=getprotobyname,--wrap=getprotobynumber
-MAINLINK    = -static-pie -Wl,-z,relro,-z,now $(NO_NAMES) $(shell $(PKG_CONFIG) --static --libs $(LIBS_USED))
+MAINLINK    = -static-pie -Wl,-z,relro,-z,now $(NO_NAMES) $(shell $(PKG_CONFIG) --static --libs $(LIBS_USED)) -lm
 endif
 
 DEFS := -DRUNUK_VERSION='"$(VERSION)"' -DRUNUK_COMMIT='"$(COMMIT)"' -DRUNUK_LIBEXECDIR='"$(LIBEXECDIR)"' \
@@ -90,6 +91,7 @@ RUNUK_OBJS := \
 	config/global.o \
 	config/line.o \
 	config/settings.o \
+	config/urunc.o \
 	config/words.o \
 	hypervisor/kvm.o \
 	hypervisor/monitor.o \
@@ -256,9 +258,9 @@ $(B)/runuk-scope: $(addprefix $(B)/scope/,$(SCOPE_OBJS))
 # --- unit tests and fuzz targets ------------------------------------------------------------------------------------------------
 
 # Each is tests/unit/NAME.c, a program that prints TAP and ends with 0 when all is well.
-UNIT_TESTS := boot bpf config elf family figures files guest hvt_call image lib load monitor qemu record solo5 spec systemd
+UNIT_TESTS := annotations boot bpf config elf family figures files guest hvt_call image lib load monitor qemu record solo5 spec systemd urunc
 # Each is tests/fuzz/NAME.c with LLVMFuzzerTestOneInput, over the sources of the unit test of the same name.
-FUZZ_TESTS   := boot elf family guest image record solo5 spec systemd
+FUZZ_TESTS   := annotations boot elf family guest image record solo5 spec systemd urunc
 FUZZ_SOURCES  = $(patsubst %.o,%.c,$(filter-out tests/unit/% tests/fuzz/$(1).o,$(UNIT_OBJS_$(1))))
 FUZZ_SECONDS ?= 60
 
@@ -286,6 +288,13 @@ SPEC_OBJS := $(filter bundle/hooks.o bundle/resources.o bundle/spec%,$(RUNUK_OBJ
 UNIT_OBJS_boot := $(BOOT_OBJS) \
 	tests/fuzz/boot.o \
 	tests/unit/boot.o
+
+UNIT_OBJS_annotations := \
+	config/annotations.o \
+	config/words.o \
+	lib/err.o \
+	tests/fuzz/annotations.o \
+	tests/unit/annotations.o
 
 UNIT_OBJS_bpf := \
 	hypervisor/solo5/bpf.o \
@@ -409,6 +418,14 @@ UNIT_OBJS_spec := $(SPEC_OBJS) \
 UNIT_OBJS_systemd := $(CGROUP_OBJS) \
 	tests/fuzz/systemd.o \
 	tests/unit/systemd.o
+
+UNIT_OBJS_urunc := \
+	config/annotations.o \
+	config/urunc.o \
+	config/words.o \
+	lib/err.o \
+	tests/fuzz/urunc.o \
+	tests/unit/urunc.o
 
 .PHONY: unit
 unit: $(addprefix $(B)/unit/,$(UNIT_TESTS))
@@ -663,12 +680,13 @@ demo:
 
 .PHONY: install uninstall
 install: $(B)/runuk $(B)/runuk-spt $(B)/runuk-hvt $(B)/runuk-qemu $(B)/runuk-scope
-	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(LIBEXECDIR)
+	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(LIBEXECDIR) $(DESTDIR)$(MANDIR)/man5
 	install -m 0755 $(B)/runuk $(DESTDIR)$(BINDIR)/runuk
 	install -m 0755 $(B)/runuk-spt $(B)/runuk-hvt $(B)/runuk-qemu $(B)/runuk-scope $(DESTDIR)$(LIBEXECDIR)/
+	install -m 0644 docs/runuk.json.5 $(DESTDIR)$(MANDIR)/man5/runuk.json.5
 
 uninstall:
-	rm -f $(DESTDIR)$(BINDIR)/runuk $(addprefix $(DESTDIR)$(LIBEXECDIR)/,runuk-spt runuk-hvt runuk-qemu runuk-scope)
+	rm -f $(DESTDIR)$(BINDIR)/runuk $(DESTDIR)$(MANDIR)/man5/runuk.json.5 $(addprefix $(DESTDIR)$(LIBEXECDIR)/,runuk-spt runuk-hvt runuk-qemu runuk-scope)
 	-rmdir --ignore-fail-on-non-empty $(DESTDIR)$(LIBEXECDIR) 2>/dev/null
 
 .PHONY: help
