@@ -232,6 +232,36 @@ monitors: $(B)/runuk-qemu
 $(B)/runuk-qemu: $(addprefix $(B)/monitor/,$(QEMU_OBJS))
 	$(call SAY,LINK)$(CC) $(MONITOR_FLAGS) $^ -o $@ $(MONITOR_LINK) $(shell $(PKG_CONFIG) --static --libs jansson)
 
+# --- runuk-loader.elf: what QEMU boots so that it boots a guest; freestanding --------------------------------------------------
+
+LOADER_OBJS := \
+	hypervisor/qemu/loader/boot.o \
+	hypervisor/qemu/loader/console.o \
+	hypervisor/qemu/loader/image.o \
+	hypervisor/qemu/loader/main.o \
+	hypervisor/qemu/loader/place.o \
+	hypervisor/qemu/loader/start.o
+
+# It runs as a copy at another address (-fPIE, no tables of addresses), before anybody has set up SSE.
+LOADER_FLAGS := -O2 -g -std=gnu11 -ffreestanding -fPIE -fvisibility=hidden -mgeneral-regs-only -mno-red-zone -fno-jump-tables \
+                -fno-stack-protector -fcf-protection=none -fno-asynchronous-unwind-tables -fno-common $(WARN) -MMD -MP
+# One segment that can be written and executed is what it wants; newer linkers warn.
+LOADER_RWX   := $(shell ld --help 2>/dev/null | grep -q -e --no-warn-rwx-segments && echo -Wl,--no-warn-rwx-segments)
+LOADER_LINK  := -nostdlib -static -no-pie -Wl,--build-id=none -Wl,-z,max-page-size=4096 $(LOADER_RWX)
+
+monitors: $(B)/runuk-loader.elf
+
+$(B)/loader/%.o: %.c
+	@mkdir -p $(@D)
+	$(call SAY,CC  )$(CC) $(LOADER_FLAGS) -c $< -o $@
+
+$(B)/loader/%.o: %.S
+	@mkdir -p $(@D)
+	$(call SAY,AS  )$(CC) $(LOADER_FLAGS) -c $< -o $@
+
+$(B)/runuk-loader.elf: $(addprefix $(B)/loader/,$(LOADER_OBJS)) hypervisor/qemu/loader/loader.ld
+	$(call SAY,LINK)$(CC) $(LOADER_LINK) -Wl,-T,$(filter %.ld,$^) $(filter %.o,$^) -o $@
+
 # --- runuk-scope: dynamic, for libsystemd, which has no static form -----------------------------------------------------------
 
 # Objects of their own, in $(B)/scope. It runs only for --systemd-cgroup.
@@ -617,13 +647,14 @@ demo:
 # --- install ------------------------------------------------------------------------------------------------------------------
 
 .PHONY: install uninstall
-install: $(B)/runuk $(B)/runuk-spt $(B)/runuk-hvt $(B)/runuk-qemu $(B)/runuk-scope
+install: $(B)/runuk $(B)/runuk-spt $(B)/runuk-hvt $(B)/runuk-qemu $(B)/runuk-loader.elf $(B)/runuk-scope
 	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(LIBEXECDIR)
 	install -m 0755 $(B)/runuk $(DESTDIR)$(BINDIR)/runuk
 	install -m 0755 $(B)/runuk-spt $(B)/runuk-hvt $(B)/runuk-qemu $(B)/runuk-scope $(DESTDIR)$(LIBEXECDIR)/
+	install -m 0644 $(B)/runuk-loader.elf $(DESTDIR)$(LIBEXECDIR)/
 
 uninstall:
-	rm -f $(DESTDIR)$(BINDIR)/runuk $(addprefix $(DESTDIR)$(LIBEXECDIR)/,runuk-spt runuk-hvt runuk-qemu runuk-scope)
+	rm -f $(DESTDIR)$(BINDIR)/runuk $(addprefix $(DESTDIR)$(LIBEXECDIR)/,runuk-spt runuk-hvt runuk-qemu runuk-loader.elf runuk-scope)
 	-rmdir --ignore-fail-on-non-empty $(DESTDIR)$(LIBEXECDIR) 2>/dev/null
 
 .PHONY: help

@@ -87,6 +87,10 @@ void bare_power_off(void)
         bare_out16(PORT_PM1_CTRL, PM1_S5);
     else
         *(volatile uint8_t *)bare_reg32(GED_SLEEP) = GED_S5;
+    /* A machine that powers off lets its processors run on for a moment. */
+    uint64_t end = guest_monotonic() + GUEST_NSEC;
+    while (guest_monotonic() < end)
+        __asm__ volatile("pause");
 }
 
 _Noreturn void bare_triple_fault(void)
