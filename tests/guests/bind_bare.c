@@ -307,6 +307,8 @@ _Noreturn void bare_entry(uint32_t magic, uint64_t info, uint64_t cr3)
     init_console();
     guest.target = TARGET;
     bare_boot.cr3 = cr3;
+    bare_boot.pic_masks[0] = bare_in8(0x21);
+    bare_boot.pic_masks[1] = bare_in8(0xa1);
     const char *wrong = bare_boot_read(magic, info);
     if (wrong) {
         guest_print("boot: %s\n", wrong);

@@ -23,6 +23,7 @@
 
 #define PORT_PIC1_MASK 0x21
 #define PORT_PIC2_MASK 0xa1
+#define PIC1_CASCADE   0x04
 
 #define LAPIC_SPURIOUS 0xfee000f0
 #define LAPIC_LINT0    0xfee00350
@@ -81,9 +82,10 @@ void ldr_boot_prepare(const struct ldr_start *start, uint64_t ramdisk, uint64_t 
     }
     write_memory_map(&start->memory);
 
-    /* What firmware left to tick stays silent until the guest sets the controllers up: an interrupt that
-     * waits while a guest closes LINT0 is delivered as vector -1 by QEMU's emulated processor. */
-    ldr_out8(PORT_PIC1_MASK, 0xff);
+    /* What firmware left to tick stays silent until the guest opens it: an interrupt that waits while a guest
+     * closes LINT0 is delivered as vector -1 by QEMU's emulated processor. The cascade is open, since there
+     * are guests that keep the masks that they find and open single lines of the second controller. */
+    ldr_out8(PORT_PIC1_MASK, 0xff & ~PIC1_CASCADE);
     ldr_out8(PORT_PIC2_MASK, 0xff);
     volatile uint32_t *spurious = ldr_at(LAPIC_SPURIOUS);
     *spurious |= LAPIC_ENABLED;
