@@ -284,9 +284,9 @@ $(B)/runuk-scope: $(addprefix $(B)/scope/,$(SCOPE_OBJS))
 # --- unit tests and fuzz targets ------------------------------------------------------------------------------------------------
 
 # Each is tests/unit/NAME.c, a program that prints TAP and ends with 0 when all is well.
-UNIT_TESTS := bpf config figures files guest hvt_call lib load monitor qemu record solo5 spec systemd
+UNIT_TESTS := bpf config figures files guest hvt_call lib load loader monitor qemu record solo5 spec systemd
 # Each is tests/fuzz/NAME.c with LLVMFuzzerTestOneInput, over the sources of the unit test of the same name.
-FUZZ_TESTS   := guest record solo5 spec systemd
+FUZZ_TESTS   := guest loader record solo5 spec systemd
 FUZZ_SOURCES  = $(patsubst %.o,%.c,$(filter-out tests/%,$(UNIT_OBJS_$(1))))
 FUZZ_SECONDS ?= 60
 
@@ -361,6 +361,12 @@ UNIT_OBJS_load := \
 	lib/err.o \
 	lib/solo5.o \
 	tests/unit/load.o
+
+UNIT_OBJS_loader := \
+	hypervisor/qemu/loader/image.o \
+	hypervisor/qemu/loader/place.o \
+	tests/fuzz/loader.o \
+	tests/unit/loader.o
 
 UNIT_OBJS_monitor := \
 	config/annotations.o \
