@@ -236,6 +236,36 @@ monitors: $(B)/runuk-qemu
 $(B)/runuk-qemu: $(addprefix $(B)/monitor/,$(QEMU_OBJS))
 	$(call SAY,LINK)$(CC) $(MONITOR_FLAGS) $^ -o $@ $(MONITOR_LINK) $(shell $(PKG_CONFIG) --static --libs jansson)
 
+# --- runuk-loader.elf: what QEMU boots so that it boots a guest; freestanding --------------------------------------------------
+
+LOADER_OBJS := \
+	hypervisor/qemu/loader/boot.o \
+	hypervisor/qemu/loader/console.o \
+	hypervisor/qemu/loader/image.o \
+	hypervisor/qemu/loader/main.o \
+	hypervisor/qemu/loader/place.o \
+	hypervisor/qemu/loader/start.o
+
+# It runs as a copy at another address (-fPIE, no tables of addresses), before anybody has set up SSE.
+LOADER_FLAGS := -O2 -g -std=gnu11 -ffreestanding -fPIE -fvisibility=hidden -mgeneral-regs-only -mno-red-zone -fno-jump-tables \
+                -fno-stack-protector -fcf-protection=none -fno-asynchronous-unwind-tables -fno-common $(WARN) -MMD -MP
+# One segment that can be written and executed is what it wants; newer linkers warn.
+LOADER_RWX   := $(shell ld --help 2>/dev/null | grep -q -e --no-warn-rwx-segments && echo -Wl,--no-warn-rwx-segments)
+LOADER_LINK  := -nostdlib -static -no-pie -Wl,--build-id=none -Wl,-z,max-page-size=4096 $(LOADER_RWX)
+
+monitors: $(B)/runuk-loader.elf
+
+$(B)/loader/%.o: %.c
+	@mkdir -p $(@D)
+	$(call SAY,CC  )$(CC) $(LOADER_FLAGS) -c $< -o $@
+
+$(B)/loader/%.o: %.S
+	@mkdir -p $(@D)
+	$(call SAY,AS  )$(CC) $(LOADER_FLAGS) -c $< -o $@
+
+$(B)/runuk-loader.elf: $(addprefix $(B)/loader/,$(LOADER_OBJS)) hypervisor/qemu/loader/loader.ld
+	$(call SAY,LINK)$(CC) $(LOADER_LINK) -Wl,-T,$(filter %.ld,$^) $(filter %.o,$^) -o $@
+
 # --- runuk-scope: dynamic, for libsystemd, which has no static form -----------------------------------------------------------
 
 # Objects of their own, in $(B)/scope. It runs only for --systemd-cgroup.
@@ -258,10 +288,10 @@ $(B)/runuk-scope: $(addprefix $(B)/scope/,$(SCOPE_OBJS))
 # --- unit tests and fuzz targets ------------------------------------------------------------------------------------------------
 
 # Each is tests/unit/NAME.c, a program that prints TAP and ends with 0 when all is well.
-UNIT_TESTS := annotations boot bpf config elf family figures files guest hvt_call image lib load monitor qemu record solo5 spec systemd urunc
+UNIT_TESTS := annotations boot bpf config elf family figures files guest hvt_call image lib load loader monitor qemu record solo5 spec systemd urunc
 # Each is tests/fuzz/NAME.c with LLVMFuzzerTestOneInput, over the sources of the unit test of the same name.
-FUZZ_TESTS   := annotations boot elf family guest image record solo5 spec systemd urunc
-FUZZ_SOURCES  = $(patsubst %.o,%.c,$(filter-out tests/unit/% tests/fuzz/$(1).o,$(UNIT_OBJS_$(1))))
+FUZZ_TESTS   := annotations boot elf family guest image loader record solo5 spec systemd urunc
+FUZZ_SOURCES  = $(patsubst %.o,%.c,$(filter-out tests/%,$(UNIT_OBJS_$(1))))
 FUZZ_SECONDS ?= 60
 
 # The cgroup code, and the readers of config.json, with what they need.
@@ -371,6 +401,12 @@ UNIT_OBJS_load := \
 	lib/err.o \
 	lib/solo5.o \
 	tests/unit/load.o
+
+UNIT_OBJS_loader := \
+	hypervisor/qemu/loader/image.o \
+	hypervisor/qemu/loader/place.o \
+	tests/fuzz/loader.o \
+	tests/unit/loader.o
 
 UNIT_OBJS_monitor := \
 	config/annotations.o \
@@ -487,9 +523,9 @@ GUEST_nosse := -DGUEST_HVT -mno-sse -mgeneral-regs-only
 
 # The same programs and two more, entered as a bare machine's boot protocols have it: NAME.multiboot (an ELF32),
 # NAME.multiboot64 (an ELF64 with its addresses in the header), NAME.pvh and NAME.linux64.
-GUESTS_BARE    := exit finish hello hog machine time
+GUESTS_BARE    := block exit finish hello hog machine net net2 time web
 GUEST_BARE     := linux64 multiboot multiboot64 pvh
-GUEST_BARE_LIB := bare_boot.o bare_start.o bare_virtio.o
+GUEST_BARE_LIB := bare_boot.o bare_start.o bare_transport.o bare_virtio.o
 $(foreach f,$(GUEST_BARE),$(eval GUEST_$(f) := -DGUEST_BARE -DGUEST_$(shell echo $(f) | tr a-z A-Z)))
 
 GUEST_IMAGES := $(foreach g,$(GUESTS_BARE),$(addprefix $(B)/guests/$(g).,$(GUEST_BARE))) \
@@ -687,6 +723,10 @@ install: $(B)/runuk $(B)/runuk-spt $(B)/runuk-hvt $(B)/runuk-qemu $(B)/runuk-sco
 
 uninstall:
 	rm -f $(DESTDIR)$(BINDIR)/runuk $(DESTDIR)$(MANDIR)/man5/runuk.json.5 $(addprefix $(DESTDIR)$(LIBEXECDIR)/,runuk-spt runuk-hvt runuk-qemu runuk-scope)
+install: $(B)/runuk $(B)/runuk-spt $(B)/runuk-hvt $(B)/runuk-qemu $(B)/runuk-loader.elf $(B)/runuk-scope
+	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(LIBEXECDIR)
+	install -m 0644 $(B)/runuk-loader.elf $(DESTDIR)$(LIBEXECDIR)/
+	rm -f $(DESTDIR)$(BINDIR)/runuk $(addprefix $(DESTDIR)$(LIBEXECDIR)/,runuk-spt runuk-hvt runuk-qemu runuk-loader.elf runuk-scope)
 	-rmdir --ignore-fail-on-non-empty $(DESTDIR)$(LIBEXECDIR) 2>/dev/null
 
 .PHONY: help
