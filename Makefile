@@ -170,10 +170,10 @@ RUNUK_OBJS := \
 
 # Objects of their own, in $(B)/monitor: they are small, static and without a sanitizer's run time in every build.
 MONITOR_COMMON_OBJS := \
+	lib/bpf.o \
 	lib/err.o \
 	lib/solo5.o \
 	hypervisor/solo5/attach.o \
-	hypervisor/solo5/bpf.o \
 	hypervisor/solo5/load.o \
 	hypervisor/solo5/signals.o \
 	hypervisor/solo5/tender.o
@@ -224,7 +224,7 @@ QEMU_OBJS := \
 	hypervisor/qemu/qmp.o \
 	hypervisor/qemu/stream.o \
 	hypervisor/qemu/supervisor.o \
-	hypervisor/solo5/bpf.o \
+	lib/bpf.o \
 	lib/err.o
 
 monitors: $(B)/runuk-qemu
@@ -279,7 +279,7 @@ SPEC_OBJS := $(filter bundle/hooks.o bundle/resources.o bundle/spec%,$(RUNUK_OBJ
 	lib/json.o
 
 UNIT_OBJS_bpf := \
-	hypervisor/solo5/bpf.o \
+	lib/bpf.o \
 	lib/err.o \
 	tests/unit/bpf.o
 
