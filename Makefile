@@ -126,6 +126,8 @@ RUNUK_OBJS := \
 	lifecycle/ps.o \
 	lifecycle/record.o \
 	lifecycle/record_net.o \
+	lifecycle/relay.o \
+	lifecycle/resolvers.o \
 	lifecycle/run.o \
 	lifecycle/start.o \
 	lifecycle/state.o \
@@ -139,6 +141,8 @@ RUNUK_OBJS := \
 	netplumb/names.o \
 	netplumb/none.o \
 	netplumb/redirect.o \
+	netplumb/relay.o \
+	netplumb/relay/resolver.o \
 	netplumb/session.o \
 	netplumb/survey.o \
 	netplumb/tap.o \
@@ -183,6 +187,18 @@ SPT_OBJS := $(MONITOR_COMMON_OBJS) \
 	hypervisor/solo5/spt_filter.o \
 	hypervisor/solo5/spt_x86_64.o
 
+# Built as the monitors are: it faces the guest as they do.
+RELAY_OBJS := \
+	lib/bpf.o \
+	lib/err.o \
+	netplumb/relay/confine.o \
+	netplumb/relay/dhcp.o \
+	netplumb/relay/dns.o \
+	netplumb/relay/frame.o \
+	netplumb/relay/options.o \
+	netplumb/relay/relay.o \
+	netplumb/relay/resolver.o
+
 HVT_OBJS := $(MONITOR_COMMON_OBJS) \
 	hypervisor/solo5/hvt.o \
 	hypervisor/solo5/hvt_call.o \
@@ -200,7 +216,7 @@ MONITOR_LINK  := -static-pie -Wl,-z,relro,-z,now,-z,noexecstack -Wl,--gc-section
 
 .PHONY: all monitors
 all: monitors
-monitors: $(B)/runuk-spt $(B)/runuk-hvt
+monitors: $(B)/runuk-spt $(B)/runuk-hvt $(B)/runuk-relay
 
 $(B)/monitor/%.o: %.c
 	@mkdir -p $(@D)
@@ -214,6 +230,9 @@ $(B)/runuk-spt: $(addprefix $(B)/monitor/,$(SPT_OBJS))
 	$(call SAY,LINK)$(CC) $(MONITOR_FLAGS) $^ -o $@ $(MONITOR_LINK)
 
 $(B)/runuk-hvt: $(addprefix $(B)/monitor/,$(HVT_OBJS))
+	$(call SAY,LINK)$(CC) $(MONITOR_FLAGS) $^ -o $@ $(MONITOR_LINK)
+
+$(B)/runuk-relay: $(addprefix $(B)/monitor/,$(RELAY_OBJS))
 	$(call SAY,LINK)$(CC) $(MONITOR_FLAGS) $^ -o $@ $(MONITOR_LINK)
 
 # --- runuk-qemu: process 1 of a container whose guest runs in QEMU -------------------------------------------------------------
@@ -418,7 +437,7 @@ $(B)/runuk: $(addprefix $(B)/,$(RUNUK_OBJS))
 
 # --- guests: tiny unikernels of our own for tests and demo, NAME.hvt and NAME.spt each, and some for bare machines ------------
 
-GUESTS := block crash exit forbidden hello hog net net2 time web
+GUESTS := block crash dns exit forbidden hello hog net net2 time web
 
 # What programs link when they name it: an archive, so that none carries what it does not use.
 GUEST_LIB_OBJS := \
@@ -550,6 +569,7 @@ NET_DRIVER_OBJS := \
 	netplumb/names.o \
 	netplumb/none.o \
 	netplumb/redirect.o \
+	netplumb/relay.o \
 	netplumb/session.o \
 	netplumb/survey.o \
 	netplumb/tap.o \
@@ -617,13 +637,13 @@ demo:
 # --- install ------------------------------------------------------------------------------------------------------------------
 
 .PHONY: install uninstall
-install: $(B)/runuk $(B)/runuk-spt $(B)/runuk-hvt $(B)/runuk-qemu $(B)/runuk-scope
+install: $(B)/runuk $(B)/runuk-spt $(B)/runuk-hvt $(B)/runuk-qemu $(B)/runuk-relay $(B)/runuk-scope
 	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(LIBEXECDIR)
 	install -m 0755 $(B)/runuk $(DESTDIR)$(BINDIR)/runuk
-	install -m 0755 $(B)/runuk-spt $(B)/runuk-hvt $(B)/runuk-qemu $(B)/runuk-scope $(DESTDIR)$(LIBEXECDIR)/
+	install -m 0755 $(B)/runuk-spt $(B)/runuk-hvt $(B)/runuk-qemu $(B)/runuk-relay $(B)/runuk-scope $(DESTDIR)$(LIBEXECDIR)/
 
 uninstall:
-	rm -f $(DESTDIR)$(BINDIR)/runuk $(addprefix $(DESTDIR)$(LIBEXECDIR)/,runuk-spt runuk-hvt runuk-qemu runuk-scope)
+	rm -f $(DESTDIR)$(BINDIR)/runuk $(addprefix $(DESTDIR)$(LIBEXECDIR)/,runuk-spt runuk-hvt runuk-qemu runuk-relay runuk-scope)
 	-rmdir --ignore-fail-on-non-empty $(DESTDIR)$(LIBEXECDIR) 2>/dev/null
 
 .PHONY: help

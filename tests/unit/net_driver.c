@@ -31,6 +31,7 @@ struct context {
     struct net_survey survey;
     struct net_wire wire;
     const struct net_link *link;
+    bool relayed;
 };
 
 static void print_survey(const struct net_survey *survey)
@@ -81,7 +82,7 @@ static int make_wire(struct context *c, const char *mode, const char *link, stru
             c->link = &c->survey.links[i];
     if (!c->link && strcmp(link, "-") != 0)
         return rk_fail(err, -ENODEV, "no link '%s' in the survey", link);
-    int code = net_wire_make(&c->wire, c->session, mode, c->link, getuid(), err);
+    int code = net_wire_make(&c->wire, c->session, mode, c->link, getuid(), c->relayed, err);
     return code < 0 ? code : net_wire_keep(&c->wire, err);
 }
 
