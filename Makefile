@@ -273,9 +273,9 @@ $(B)/runuk-scope: $(addprefix $(B)/scope/,$(SCOPE_OBJS))
 # --- unit tests and fuzz targets ------------------------------------------------------------------------------------------------
 
 # Each is tests/unit/NAME.c, a program that prints TAP and ends with 0 when all is well.
-UNIT_TESTS := bpf config figures files guest hvt_call lib load monitor qemu record solo5 spec systemd
+UNIT_TESTS := bpf config figures files guest hvt_call lib load monitor qemu record relay resolvers solo5 spec systemd
 # Each is tests/fuzz/NAME.c with LLVMFuzzerTestOneInput, over the sources of the unit test of the same name.
-FUZZ_TESTS   := guest record solo5 spec systemd
+FUZZ_TESTS   := guest record relay solo5 spec systemd
 FUZZ_SOURCES  = $(patsubst %.o,%.c,$(filter-out tests/%,$(UNIT_OBJS_$(1))))
 FUZZ_SECONDS ?= 60
 
@@ -383,6 +383,24 @@ UNIT_OBJS_record := $(CGROUP_OBJS) \
 	lifecycle/record_net.o \
 	tests/fuzz/record.o \
 	tests/unit/record.o
+
+UNIT_OBJS_relay := \
+	lib/err.o \
+	netplumb/relay/dhcp.o \
+	netplumb/relay/dns.o \
+	netplumb/relay/frame.o \
+	netplumb/relay/options.o \
+	netplumb/relay/resolver.o \
+	tests/fuzz/relay.o \
+	tests/unit/relay.o
+
+UNIT_OBJS_resolvers := \
+	lib/argv.o \
+	lib/err.o \
+	lib/fd.o \
+	lifecycle/resolvers.o \
+	netplumb/relay/resolver.o \
+	tests/unit/resolvers.o
 
 UNIT_OBJS_solo5 := \
 	lib/err.o \

@@ -157,7 +157,7 @@ int ctr_relay_attach(struct ctr_relay *relay, struct ctr_record *record, const s
                "outside "
                "of its network",
                strerror(-r));
-    RK_FAULT("network:relay");
+    RK_FAULT("network:relay-attached");
     return 0;
 }
 
