@@ -455,7 +455,7 @@ $(B)/runuk: $(addprefix $(B)/,$(RUNUK_OBJS))
 
 # --- guests: tiny unikernels of our own for tests and demo, NAME.hvt and NAME.spt each, and some for bare machines ------------
 
-GUESTS := block crash dns exit forbidden hello hog net net2 time web
+GUESTS := block crash dhcp dns exit forbidden hello hog net net2 time web
 
 # What programs link when they name it: an archive, so that none carries what it does not use.
 GUEST_LIB_OBJS := \

@@ -356,3 +356,22 @@ no_relay() {
     prints a 'db: 10.99.0.77'
     equal "$(sed -n 's/^Uid:\t*//p' "/proc/$(relay_of a)/status")" $'165534\t165534\t165534\t165534'
 }
+
+@test "a guest gets its address by DHCP: exactly what its link has" {
+    in_c ip link set eth0 mtu 1400
+    relay_bundle a dhcp
+    resolves a
+    said $'offered: 10.99.0.2 by 169.254.53.53\n'
+    said $'mask: 255.255.255.0\nrouter: 10.99.0.1\ndns: 169.254.53.53\nmtu: 1400\nhostname: guest\ndomain: example\naddress: 10.99.0.2'
+    said 'lease: 4294967295'
+    ended 0
+    config a '.annotations["org.runuk.network-mode"] = "bridge"'
+    resolves a
+    said $'\naddress: 10.99.0.2'
+    ended 0
+    # With the name server of the world nobody serves it.
+    echo 'nameserver 10.99.0.1' >resolv.conf
+    resolves a
+    said 'no offer'
+    ended 1
+}
