@@ -130,6 +130,8 @@ RUNUK_OBJS := \
 	lifecycle/ps.o \
 	lifecycle/record.o \
 	lifecycle/record_net.o \
+	lifecycle/relay.o \
+	lifecycle/resolvers.o \
 	lifecycle/run.o \
 	lifecycle/start.o \
 	lifecycle/state.o \
@@ -143,6 +145,8 @@ RUNUK_OBJS := \
 	netplumb/names.o \
 	netplumb/none.o \
 	netplumb/redirect.o \
+	netplumb/relay.o \
+	netplumb/relay/resolver.o \
 	netplumb/session.o \
 	netplumb/survey.o \
 	netplumb/tap.o \
@@ -174,10 +178,10 @@ RUNUK_OBJS := \
 
 # Objects of their own, in $(B)/monitor: they are small, static and without a sanitizer's run time in every build.
 MONITOR_COMMON_OBJS := \
+	lib/bpf.o \
 	lib/err.o \
 	lib/solo5.o \
 	hypervisor/solo5/attach.o \
-	hypervisor/solo5/bpf.o \
 	hypervisor/solo5/load.o \
 	hypervisor/solo5/signals.o \
 	hypervisor/solo5/tender.o
@@ -186,6 +190,18 @@ SPT_OBJS := $(MONITOR_COMMON_OBJS) \
 	hypervisor/solo5/spt.o \
 	hypervisor/solo5/spt_filter.o \
 	hypervisor/solo5/spt_x86_64.o
+
+# Built as the monitors are: it faces the guest as they do.
+RELAY_OBJS := \
+	lib/bpf.o \
+	lib/err.o \
+	netplumb/relay/confine.o \
+	netplumb/relay/dhcp.o \
+	netplumb/relay/dns.o \
+	netplumb/relay/frame.o \
+	netplumb/relay/options.o \
+	netplumb/relay/relay.o \
+	netplumb/relay/resolver.o
 
 HVT_OBJS := $(MONITOR_COMMON_OBJS) \
 	hypervisor/solo5/hvt.o \
@@ -204,7 +220,7 @@ MONITOR_LINK  := -static-pie -Wl,-z,relro,-z,now,-z,noexecstack -Wl,--gc-section
 
 .PHONY: all monitors
 all: monitors
-monitors: $(B)/runuk-spt $(B)/runuk-hvt
+monitors: $(B)/runuk-spt $(B)/runuk-hvt $(B)/runuk-relay
 
 $(B)/monitor/%.o: %.c
 	@mkdir -p $(@D)
@@ -220,6 +236,9 @@ $(B)/runuk-spt: $(addprefix $(B)/monitor/,$(SPT_OBJS))
 $(B)/runuk-hvt: $(addprefix $(B)/monitor/,$(HVT_OBJS))
 	$(call SAY,LINK)$(CC) $(MONITOR_FLAGS) $^ -o $@ $(MONITOR_LINK)
 
+$(B)/runuk-relay: $(addprefix $(B)/monitor/,$(RELAY_OBJS))
+	$(call SAY,LINK)$(CC) $(MONITOR_FLAGS) $^ -o $@ $(MONITOR_LINK)
+
 # --- runuk-qemu: process 1 of a container whose guest runs in QEMU -------------------------------------------------------------
 
 QEMU_OBJS := \
@@ -228,7 +247,7 @@ QEMU_OBJS := \
 	hypervisor/qemu/qmp.o \
 	hypervisor/qemu/stream.o \
 	hypervisor/qemu/supervisor.o \
-	hypervisor/solo5/bpf.o \
+	lib/bpf.o \
 	lib/err.o
 
 monitors: $(B)/runuk-qemu
@@ -288,10 +307,10 @@ $(B)/runuk-scope: $(addprefix $(B)/scope/,$(SCOPE_OBJS))
 # --- unit tests and fuzz targets ------------------------------------------------------------------------------------------------
 
 # Each is tests/unit/NAME.c, a program that prints TAP and ends with 0 when all is well.
-UNIT_TESTS := annotations boot bpf config elf family figures files guest hvt_call image lib load loader monitor qemu record solo5 spec systemd urunc
+UNIT_TESTS := annotations boot bpf config elf family figures files guest hvt_call image lib load loader monitor qemu record relay resolvers solo5 spec systemd urunc
 # Each is tests/fuzz/NAME.c with LLVMFuzzerTestOneInput, over the sources of the unit test of the same name.
-FUZZ_TESTS   := annotations boot elf family guest image loader record solo5 spec systemd urunc
-FUZZ_SOURCES  = $(patsubst %.o,%.c,$(filter-out tests/%,$(UNIT_OBJS_$(1))))
+FUZZ_TESTS   := annotations boot elf family guest image loader record relay solo5 spec systemd urunc
+FUZZ_SOURCES  = $(patsubst %.o,%.c,$(filter-out tests/unit/% tests/fuzz/$(1).o,$(UNIT_OBJS_$(1))))
 FUZZ_SECONDS ?= 60
 
 # The cgroup code, and the readers of config.json, with what they need.
@@ -327,7 +346,7 @@ UNIT_OBJS_annotations := \
 	tests/unit/annotations.o
 
 UNIT_OBJS_bpf := \
-	hypervisor/solo5/bpf.o \
+	lib/bpf.o \
 	lib/err.o \
 	tests/unit/bpf.o
 
@@ -441,6 +460,24 @@ UNIT_OBJS_record := $(CGROUP_OBJS) \
 	tests/fuzz/record.o \
 	tests/unit/record.o
 
+UNIT_OBJS_relay := \
+	lib/err.o \
+	netplumb/relay/dhcp.o \
+	netplumb/relay/dns.o \
+	netplumb/relay/frame.o \
+	netplumb/relay/options.o \
+	netplumb/relay/resolver.o \
+	tests/fuzz/relay.o \
+	tests/unit/relay.o
+
+UNIT_OBJS_resolvers := \
+	lib/argv.o \
+	lib/err.o \
+	lib/fd.o \
+	lifecycle/resolvers.o \
+	netplumb/relay/resolver.o \
+	tests/unit/resolvers.o
+
 UNIT_OBJS_solo5 := \
 	lib/err.o \
 	lib/solo5.o \
@@ -502,7 +539,7 @@ $(B)/runuk: $(addprefix $(B)/,$(RUNUK_OBJS))
 
 # --- guests: tiny unikernels of our own for tests and demo, NAME.hvt and NAME.spt each, and some for bare machines ------------
 
-GUESTS := block crash exit forbidden hello hog net net2 time web
+GUESTS := block crash dhcp dns exit forbidden hello hog net net2 time web
 
 # What programs link when they name it: an archive, so that none carries what it does not use.
 GUEST_LIB_OBJS := \
@@ -634,6 +671,7 @@ NET_DRIVER_OBJS := \
 	netplumb/names.o \
 	netplumb/none.o \
 	netplumb/redirect.o \
+	netplumb/relay.o \
 	netplumb/session.o \
 	netplumb/survey.o \
 	netplumb/tap.o \
@@ -714,19 +752,19 @@ demo:
 
 # --- install ------------------------------------------------------------------------------------------------------------------
 
+LIBEXEC_PROGRAMS := runuk-spt runuk-hvt runuk-qemu runuk-relay runuk-scope
+
 .PHONY: install uninstall
-install: $(B)/runuk $(B)/runuk-spt $(B)/runuk-hvt $(B)/runuk-qemu $(B)/runuk-scope
+install: $(addprefix $(B)/,runuk runuk-loader.elf $(LIBEXEC_PROGRAMS))
 	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(LIBEXECDIR) $(DESTDIR)$(MANDIR)/man5
 	install -m 0755 $(B)/runuk $(DESTDIR)$(BINDIR)/runuk
-	install -m 0755 $(B)/runuk-spt $(B)/runuk-hvt $(B)/runuk-qemu $(B)/runuk-scope $(DESTDIR)$(LIBEXECDIR)/
+	install -m 0755 $(addprefix $(B)/,$(LIBEXEC_PROGRAMS)) $(DESTDIR)$(LIBEXECDIR)/
+	install -m 0644 $(B)/runuk-loader.elf $(DESTDIR)$(LIBEXECDIR)/
 	install -m 0644 docs/runuk.json.5 $(DESTDIR)$(MANDIR)/man5/runuk.json.5
 
 uninstall:
-	rm -f $(DESTDIR)$(BINDIR)/runuk $(DESTDIR)$(MANDIR)/man5/runuk.json.5 $(addprefix $(DESTDIR)$(LIBEXECDIR)/,runuk-spt runuk-hvt runuk-qemu runuk-scope)
-install: $(B)/runuk $(B)/runuk-spt $(B)/runuk-hvt $(B)/runuk-qemu $(B)/runuk-loader.elf $(B)/runuk-scope
-	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(LIBEXECDIR)
-	install -m 0644 $(B)/runuk-loader.elf $(DESTDIR)$(LIBEXECDIR)/
-	rm -f $(DESTDIR)$(BINDIR)/runuk $(addprefix $(DESTDIR)$(LIBEXECDIR)/,runuk-spt runuk-hvt runuk-qemu runuk-loader.elf runuk-scope)
+	rm -f $(DESTDIR)$(BINDIR)/runuk $(DESTDIR)$(MANDIR)/man5/runuk.json.5
+	rm -f $(addprefix $(DESTDIR)$(LIBEXECDIR)/,runuk-loader.elf $(LIBEXEC_PROGRAMS))
 	-rmdir --ignore-fail-on-non-empty $(DESTDIR)$(LIBEXECDIR) 2>/dev/null
 
 .PHONY: help
