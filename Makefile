@@ -254,7 +254,7 @@ $(B)/runuk-scope: $(addprefix $(B)/scope/,$(SCOPE_OBJS))
 # --- unit tests and fuzz targets ------------------------------------------------------------------------------------------------
 
 # Each is tests/unit/NAME.c, a program that prints TAP and ends with 0 when all is well.
-UNIT_TESTS := bpf config figures files guest hvt_call lib load monitor qemu record solo5 spec systemd
+UNIT_TESTS := bpf config figures files filters guest hvt_call lib load monitor qemu record solo5 spec systemd
 # Each is tests/fuzz/NAME.c with LLVMFuzzerTestOneInput, over the sources of the unit test of the same name.
 FUZZ_TESTS   := guest record solo5 spec systemd
 FUZZ_SOURCES  = $(patsubst %.o,%.c,$(filter-out tests/%,$(UNIT_OBJS_$(1))))
@@ -304,6 +304,16 @@ UNIT_OBJS_figures := \
 UNIT_OBJS_files := $(SPEC_OBJS) \
 	bundle/files.o \
 	tests/unit/files.o
+
+UNIT_OBJS_filters := \
+	hypervisor/solo5/bpf.o \
+	hypervisor/solo5/hvt_filter.o \
+	hypervisor/solo5/spt_filter.o \
+	lib/err.o \
+	tests/unit/filters.o
+
+# It looks at the filters instead of being bound by them.
+$(B)/unit/filters: MAINLINK += -Wl,--wrap=bpf_arm
 
 UNIT_OBJS_guest := $(FAMILY_OBJS) \
 	tests/fuzz/guest.o \
