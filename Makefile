@@ -548,7 +548,7 @@ $(B)/unit/console_driver: $(addprefix $(B)/,$(CONSOLE_DRIVER_OBJS))
 	@mkdir -p $(@D)
 	$(call SAY,LINK)$(CC) $(MAINFLAGS) $^ -o $@ $(MAINLINK)
 
-# --- netplumb: libnl's headers, and the code behind a command line for tests/net-plumb.bats ----------------------------------
+# --- netplumb: libnl's headers, and the code behind a command line for tests/net-*.bats ----------------------------------
 
 NETPLUMB_CFLAGS := $(shell $(PKG_CONFIG) --cflags libnl-3.0)
 $(B)/netplumb/%.o $(B)/faults/netplumb/%.o: MAINFLAGS += $(NETPLUMB_CFLAGS)
