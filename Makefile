@@ -307,7 +307,7 @@ $(B)/runuk-scope: $(addprefix $(B)/scope/,$(SCOPE_OBJS))
 # --- unit tests and fuzz targets ------------------------------------------------------------------------------------------------
 
 # Each is tests/unit/NAME.c, a program that prints TAP and ends with 0 when all is well.
-UNIT_TESTS := annotations boot bpf config elf family figures files guest hvt_call image lib load loader monitor qemu record relay resolvers solo5 spec systemd urunc
+UNIT_TESTS := annotations boot bpf config elf family figures files filters guest hvt_call image lib load loader monitor qemu record relay resolvers solo5 spec systemd urunc
 # Each is tests/fuzz/NAME.c with LLVMFuzzerTestOneInput, over the sources of the unit test of the same name.
 FUZZ_TESTS   := annotations boot elf family guest image loader record relay solo5 spec systemd urunc
 FUZZ_SOURCES  = $(patsubst %.o,%.c,$(filter-out tests/unit/% tests/fuzz/$(1).o,$(UNIT_OBJS_$(1))))
@@ -381,6 +381,14 @@ UNIT_OBJS_family := $(FAMILY_OBJS) \
 	tests/fuzz/family.o \
 	tests/fuzz/family_guests.o \
 	tests/unit/family.o
+UNIT_OBJS_filters := \
+	lib/bpf.o \
+	hypervisor/solo5/hvt_filter.o \
+	hypervisor/solo5/spt_filter.o \
+	lib/err.o \
+	tests/unit/filters.o
+# It looks at the filters instead of being bound by them.
+$(B)/unit/filters: MAINLINK += -Wl,--wrap=bpf_arm
 
 UNIT_OBJS_guest := $(FAMILY_OBJS) \
 	tests/fuzz/guest.o \
@@ -659,7 +667,7 @@ $(B)/unit/console_driver: $(addprefix $(B)/,$(CONSOLE_DRIVER_OBJS))
 	@mkdir -p $(@D)
 	$(call SAY,LINK)$(CC) $(MAINFLAGS) $^ -o $@ $(MAINLINK)
 
-# --- netplumb: libnl's headers, and the code behind a command line for tests/net-plumb.bats ----------------------------------
+# --- netplumb: libnl's headers, and the code behind a command line for tests/net-*.bats ----------------------------------
 
 NETPLUMB_CFLAGS := $(shell $(PKG_CONFIG) --cflags libnl-3.0)
 $(B)/netplumb/%.o $(B)/faults/netplumb/%.o: MAINFLAGS += $(NETPLUMB_CFLAGS)
