@@ -270,7 +270,7 @@ LOADER_FLAGS := -O2 -g -std=gnu11 -ffreestanding -fPIE -fvisibility=hidden -mgen
                 -fno-stack-protector -fcf-protection=none -fno-asynchronous-unwind-tables -fno-common $(WARN) -MMD -MP
 # One segment that can be written and executed is what it wants; newer linkers warn.
 LOADER_RWX   := $(shell ld --help 2>/dev/null | grep -q -e --no-warn-rwx-segments && echo -Wl,--no-warn-rwx-segments)
-LOADER_LINK  := -nostdlib -static -no-pie -Wl,--build-id=none -Wl,-z,max-page-size=4096 $(LOADER_RWX)
+LOADER_LINK  := -nostdlib -static -Wl,--build-id=none -Wl,-z,max-page-size=4096 $(LOADER_RWX)
 
 monitors: $(B)/runuk-loader.elf
 
