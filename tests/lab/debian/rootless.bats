@@ -56,7 +56,7 @@ traces() {
     local uid
     uid=$(id -u lab)
     ps -eo comm= | grep -E '^(conmon|runuk|runc|slirp4netns|rootlessport)' | LC_ALL=C sort
-    find "/run/user/$uid/runuk" -mindepth 1 -not -name .runuk-kvm 2>/dev/null
+    find "/run/user/$uid/runuk" -mindepth 1 -not -name ".runuk-*" 2>/dev/null
     find "/sys/fs/cgroup/user.slice/user-$uid.slice" -type d -name 'libpod*' | LC_ALL=C sort
     setpriv --reuid lab --regid lab --init-groups env XDG_RUNTIME_DIR="/run/user/$uid" \
         systemctl --user list-units --all --plain --no-legend 'libpod*'
