@@ -188,7 +188,7 @@ pe() {
     look a
     has '.type == "bundle" and .runs == "unikernel" and .files[0].path == "/guest" and .choice.path == "/guest"'
     has '.commandLine == "--ipv4=192.0.2.2/24 --ipv4-gateway=192.0.2.1 --hello \"two words\" 192.0.2.2/24"'
-    has '.examples["192.0.2.2/24"] == "the container'\''s IPv4 address"'
+    has '.examples["192.0.2.2"] == "the container'\''s IPv4 address"'
     run -0 runuk inspect a
     said 'boots: /guest by spt, as spt'
     said 'command line: --ipv4=192.0.2.2/24'
@@ -196,9 +196,12 @@ pe() {
     cp "$GUESTS/net.hvt" a/rootfs/guest.hvt
     look a
     has '[.files[].path] == ["/guest.hvt", "/guest.spt"]'
-    config a '.process.args = ["/guest", "{nothing}", "{second.ipv4}", "{ipv6"]'
+    config a '.process.args = ["/guest", "{nothing}", "{ipv6.cidr}"]'
     look a
-    has '.runs == "unikernel"'
+    has '.runs == "unikernel" and (.commandLine | endswith(" {nothing} 2001:db8::2/64"))'
+    config a '.process.args = ["/guest", "{service.dns}", "{hostname}"] | del(.hostname)'
+    look a
+    has '.runs == "nothing" and (.error | test("{hostname} has no value"))'
     config a '.process.args = ["/missing"]'
     look a
     has '.runs == "runc" and .files == []'

@@ -57,6 +57,8 @@ static const struct {
      0},
     {"PVH behind a multiboot header that stops QEMU", pvh_behind_multiboot, 0, EM_X86_64, "objcopy",
      "not booted by PVH", 0x1050, 0},
+    {"PVH behind a multiboot header that boots", pvh_and_multiboot, KIND(MULTIBOOT), EM_386, NULL,
+     "not booted by PVH", 0x1050, 0},
     {"PVH and Xen", pvh_and_pv, KIND(PVH) | KIND(XEN), EM_X86_64, NULL, "GUEST_OS \"linux\"", 0x1064, 0},
     {"Xen, in a section alone", xen_pv, KIND(XEN), EM_X86_64, NULL, "GUEST_OS \"Mini-OS?[31m\"", 0x1050, 0},
     {"Xen, the old section", xen_old, KIND(XEN), EM_X86_64, NULL, "section __xen_guest", 64, 0},

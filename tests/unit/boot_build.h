@@ -246,6 +246,12 @@ static void pvh_behind_multiboot(void)
     put_multiboot(0x100, 3);
 }
 
+static void pvh_and_multiboot(void)
+{
+    pvh_elf32();
+    put_multiboot(0x100, 3);
+}
+
 static void pvh_and_pv(void)
 {
     note(true, EM_X86_64, "Xen", 18, "\0\0\0\1", 4);
