@@ -99,7 +99,7 @@ pe() {
 
 @test "no program of this machine is taken for a unikernel" {
     local dir count=0
-    for dir in /usr/bin /usr/sbin /usr/local/bin "$BUILD" "$BUILD/unit"; do
+    for dir in /usr/bin /usr/sbin /usr/local/bin "$BUILD/unit"; do
         [[ -d $dir ]] || continue
         look "$dir"
         has '.runs == "runc" and .files == []'
@@ -118,6 +118,10 @@ pe() {
     gcc -c a.c -o static/object
     look static
     has '.runs == "runc" and .files == [] and .ordinary == 5'
+    for dir in runuk runuk-spt runuk-hvt runuk-qemu; do
+        look "$BUILD/$dir"
+        has '.runs == "runc"'
+    done
 }
 
 @test "a Linux kernel is one, modules and initrds are not" {
@@ -255,6 +259,11 @@ pe() {
     run runuk run --bundle "$BATS_TEST_TMPDIR/a" a
     ended 0
     said 'Hello from spt'
+    gzip -c "$GUESTS/hello.pvh" >a/rootfs/guest
+    run runuk run --bundle "$BATS_TEST_TMPDIR/a" a
+    ended 0
+    said 'Hello from pvh'
+    gzip -c "$GUESTS/hello.spt" >a/rootfs/guest
     gzip -c "$(type -P bash)" >packed
     look packed
     has '.runs == "runc" and .files[0].evidence == []'

@@ -1,6 +1,6 @@
 /* The filter builder: every rule judged by an interpreter of the instructions that it writes, at the edges of
  * each word. */
-#include "hypervisor/solo5/bpf.h"
+#include "lib/bpf.h"
 
 #include <linux/audit.h>
 #include <linux/seccomp.h>
