@@ -473,14 +473,14 @@ static void solo5_interpreter(void)
 
 static void abi_tag_linux(void)
 {
-    note(true, EM_X86_64, "GNU", 1, "\0\0\0\0\3\0\0\0\2\0\0", 16);
+    note(true, EM_X86_64, "GNU", 1, "\0\0\0\0\3\0\0\0\2\0\0\0\0\0\0", 16);
     eb_end(&eb);
     put_multiboot(0x100, 3);
 }
 
 static void abi_tag_hermit(void)
 {
-    note(true, EM_X86_64, "GNU", 1, "\6\0\0\0\0\0\0\0\0\0\0", 16);
+    note(true, EM_X86_64, "GNU", 1, "\6\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 16);
     eb_end(&eb);
 }
 
