@@ -25,12 +25,14 @@ teardown() {
     [[ -n ${BATS_TEST_COMPLETED:-} || ! -e console ]] || cat console >&2
 }
 
-# qemu MACHINE [OPTION…]: a machine with 64 MiB, a serial port, isa-debug-exit, and nothing else; ends by itself within 30 s.
+# qemu MACHINE [OPTION…]: a machine with 64 MiB, a serial port, isa-debug-exit, and nothing else; ends by itself within 30 s. Takes the
+# place of its shell: for `run`, or in the background.
 qemu() {
-    local machine=$1
+    local machine=$1 serial=(-serial stdio)
     shift
-    timeout -k 2 $((30 * RUNUK_SLOW)) qemu-system-x86_64 -nodefaults -no-user-config -display none -vga none -accel tcg -m 64 \
-        -M "$machine" -no-reboot -serial stdio -device isa-debug-exit "$@"
+    [[ $* != *-serial* ]] || serial=()
+    exec timeout -k 2 $((30 * RUNUK_SLOW)) qemu-system-x86_64 -nodefaults -no-user-config -display none -vga none -accel tcg -m 64 \
+        -M "$machine" -no-reboot -device isa-debug-exit "${serial[@]}" "$@"
 }
 
 # guest MACHINE FILE ARGUMENTS [OPTION…]: run one, by the loader where it has to be. $status is QEMU's.
@@ -49,6 +51,13 @@ refused() {
     said "runuk-loader: $text"
     ended 255
     [[ ${#lines[@]} -eq 1 ]]
+}
+
+# End the machine in the background.
+stop() {
+    kill "$QEMU_PID"
+    wait "$QEMU_PID" || :
+    QEMU_PID=
 }
 
 said() {
@@ -144,9 +153,12 @@ machines=(pc q35 microvm "microvm,acpi=off")
         said "trap 6 error 0"
     done
     for how in halt hang spin; do
-        run -124 timeout 2 qemu-system-x86_64 -nodefaults -no-user-config -display none -accel tcg -m 64 -M pc -no-reboot \
-            -serial stdio -kernel "$GUESTS/finish.multiboot" -append "$how it goes on"
-        said "it goes on"
+        qemu pc -kernel "$GUESTS/finish.multiboot" -append "$how it goes on" >console 3>&- &
+        QEMU_PID=$!
+        eventually 20 grep -qx "it goes on" console
+        # Who has ended by itself within this is not going on.
+        run -124 timeout 0.5 tail -f --pid="$QEMU_PID" /dev/null
+        stop
     done
 }
 
@@ -154,8 +166,7 @@ machines=(pc q35 microvm "microvm,acpi=off")
     local machine
     for machine in pc q35 microvm; do
         mkfifo "monitor-$machine"
-        timeout -k 2 30 qemu-system-x86_64 -nodefaults -no-user-config -display none -accel tcg -m 64 -M "$machine" -no-reboot \
-            -serial "file:console-$machine" -monitor stdio -kernel "$GUESTS/finish.pvh" -append button \
+        qemu "$machine" -serial "file:console-$machine" -monitor stdio -kernel "$GUESTS/finish.pvh" -append button \
             <"monitor-$machine" >/dev/null 3>&- &
         QEMU_PID=$!
         exec 8>"monitor-$machine"
@@ -366,12 +377,6 @@ serve() {
     ip netns exec "$SPACE" qemu-system-x86_64 -nodefaults -no-user-config -display none -vga none -accel tcg -m 32 -M "$machine" \
         -no-reboot -serial file:console "${images[@]}" -append "$arguments" "$@" 2>qemu-errors 3>&- &
     QEMU_PID=$!
-}
-
-stop() {
-    kill "$QEMU_PID"
-    wait "$QEMU_PID" || :
-    QEMU_PID=
 }
 
 @test "network: ping, UDP, HTTP and five million bytes, by PCI and by both versions of virtio-mmio" {

@@ -1,4 +1,4 @@
-/* netplumb behind a command line, for tests/net-plumb.bats: it works on the network namespace in which it is
+/* netplumb behind a command line, for tests/net-*.bats: it works on the network namespace in which it is
  * started. */
 #include "lib/cleanup.h"
 #include "lib/err.h"

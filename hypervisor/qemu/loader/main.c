@@ -31,9 +31,12 @@ struct start_memory {
 
 #define START_MAGIC 0x336ec578
 
+/* Hidden: found relative to the instruction, not by an address that the linker fixed. */
+#pragma GCC visibility push(hidden)
 extern char ldr_image_start[], ldr_image_end[]; /* the linker script's */
 extern char ldr_stack_end[];                    /* start.S */
 extern uint64_t ldr_tables[6][512];             /* start.S: PML4, PDPT, four PDs */
+#pragma GCC visibility pop
 
 _Noreturn void ldr_main(uint64_t info);
 
