@@ -522,12 +522,13 @@ $(addprefix $(B)/fuzz/,$(FUZZ_TESTS)): $(B)/fuzz/%: tests/fuzz/%.c $$(call FUZZ_
 	clang -g -O1 $(filter-out -MMD -MP,$(COMMON)) -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined \
 	    $^ -o $@ $(shell $(PKG_CONFIG) --libs jansson zlib)
 
-# The unit test of the same name writes its cases as first inputs. New inputs and crashes go below $(B)/fuzz.
+# The unit test of the same name writes its cases as first inputs, and readers of images get our guests. New inputs and crashes go below $(B)/fuzz.
 .PHONY: fuzz
-fuzz: $(addprefix $(B)/fuzz/,$(FUZZ_TESTS)) $(addprefix $(B)/unit/,$(FUZZ_TESTS))
+fuzz: $(addprefix $(B)/fuzz/,$(FUZZ_TESTS)) $(addprefix $(B)/unit/,$(FUZZ_TESTS)) guests
 	@set -e; for t in $(FUZZ_TESTS); do f=$(B)/fuzz/$$t; mkdir -p $$f.seeds $$f.corpus; echo "# $$t"; \
-	$(B)/unit/$$t --seeds $$f.seeds; \
-	$$f -max_total_time=$(FUZZ_SECONDS) -max_len=32768 -artifact_prefix=$$f.crash- $$f.corpus $$f.seeds; done
+	$(B)/unit/$$t --seeds $$f.seeds >/dev/null; \
+	len=32768; case $$t in boot|elf|image) cp $(GUEST_IMAGES) $$f.seeds; len=131072 ;; esac; \
+	$$f -max_total_time=$(FUZZ_SECONDS) -max_len=$$len -artifact_prefix=$$f.crash- $$f.corpus $$f.seeds; done
 
 .PHONY: all
 all: $(B)/runuk

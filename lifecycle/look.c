@@ -33,12 +33,14 @@ static const struct bnd_guest_net example_net = {
     .mtu = 1500,
 };
 #define EXAMPLE_DNS "192.0.2.53"
+#define EXAMPLE_MAC "02:00:5e:10:00:02"
 
 static json_t *examples(void)
 {
-    return json_pack("{s:s,s:s,s:s,s:s,s:s}", "192.0.2.2/24", "the container's IPv4 address", "192.0.2.1",
-                     "its gateway", "2001:db8::2/64", "its IPv6 address", "2001:db8::1", "its gateway",
-                     EXAMPLE_DNS, "its name server");
+    return json_pack("{s:s,s:s,s:s,s:s,s:s,s:s}", example_net.ipv4, "the container's IPv4 address",
+                     example_net.ipv4_gateway, "its gateway", example_net.ipv6, "its IPv6 address",
+                     example_net.ipv6_gateway, "its IPv6 gateway", EXAMPLE_DNS, "its name server",
+                     EXAMPLE_MAC, "its MAC");
 }
 
 static json_t *look_evidence(const struct bnd_boot *boot)
@@ -124,9 +126,22 @@ static json_t *look_image(const struct bnd_image *image, const char *path, bool 
     return o;
 }
 
-/* The network as the guest would be told of it: of every device the example. *ret_nets is heap memory. */
-static size_t example_nets(struct bnd_guest_net **ret_nets, const struct bnd_image *image)
+/* Most containers have no IPv6 address: one is there when the arguments speak of it. */
+static struct bnd_guest_net one_net(const struct rk_argv *args)
 {
+    struct bnd_guest_net net = example_net;
+    for (size_t i = 0; i < args->n; i++)
+        if (strstr(args->v[i], "ipv6"))
+            return net;
+    net.ipv6[0] = net.ipv6_gateway[0] = '\0';
+    return net;
+}
+
+/* The network as the guest would be told of it: of every device the example. *ret_nets is heap memory. */
+static size_t example_nets(struct bnd_guest_net **ret_nets, const struct bnd_image *image,
+                           const struct rk_argv *args)
+{
+    const struct bnd_guest_net net = one_net(args);
     const struct rk_solo5_mft *mft = &image->solo5.mft;
     struct bnd_guest_net *nets = calloc(mft->entries + 1, sizeof *nets);
     size_t n = 0;
@@ -136,11 +151,11 @@ static size_t example_nets(struct bnd_guest_net **ret_nets, const struct bnd_ima
     for (uint32_t i = 1; i < mft->entries; i++) {
         if (mft->e[i].type != RK_SOLO5_NET)
             continue;
-        nets[n] = example_net;
+        nets[n] = net;
         nets[n++].device = mft->e[i].name;
     }
     if (!image->solo5.target) { /* one for each link: there will be one at least, most often */
-        nets[n] = example_net;
+        nets[n] = net;
         nets[n++].device = example_net.link;
     }
     return n;
@@ -171,9 +186,10 @@ static void look_cmdline(json_t *report, const struct bnd_image *image, enum bnd
     rk_autofree struct bnd_guest_net *nets = NULL;
     rk_autofree char *line = NULL;
     const struct rk_argv none = {0};
-    size_t size, net_count = example_nets(&nets, image);
+    size_t size;
     struct rk_err err;
     collect_args(&args, bundle, first_arg);
+    size_t net_count = example_nets(&nets, image, &args);
     const struct bnd_guest guest = {
         .kind = kind,
         .program = image->path,
