@@ -308,7 +308,9 @@ UNIT_OBJS_files := $(SPEC_OBJS) \
 UNIT_OBJS_family := $(FAMILY_OBJS) \
 	tests/fuzz/family.o \
 	tests/fuzz/family_guests.o \
-	tests/unit/family.o
+	tests/unit/family.o \
+	tests/unit/family_lines.o \
+	tests/unit/family_lines_more.o
 
 UNIT_OBJS_guest := $(FAMILY_OBJS) \
 	tests/fuzz/guest.o \
