@@ -120,6 +120,8 @@ RUNUK_OBJS := \
 	lifecycle/init.o \
 	lifecycle/kill.o \
 	lifecycle/list.o \
+	lifecycle/look.o \
+	lifecycle/look_text.o \
 	lifecycle/network.o \
 	lifecycle/pause.o \
 	lifecycle/plan.o \
@@ -254,9 +256,9 @@ $(B)/runuk-scope: $(addprefix $(B)/scope/,$(SCOPE_OBJS))
 # --- unit tests and fuzz targets ------------------------------------------------------------------------------------------------
 
 # Each is tests/unit/NAME.c, a program that prints TAP and ends with 0 when all is well.
-UNIT_TESTS := bpf config family figures files guest hvt_call lib load monitor qemu record solo5 spec systemd
+UNIT_TESTS := boot bpf config elf family figures files guest hvt_call image lib load monitor qemu record solo5 spec systemd
 # Each is tests/fuzz/NAME.c with LLVMFuzzerTestOneInput, over the sources of the unit test of the same name.
-FUZZ_TESTS   := family guest record solo5 spec systemd
+FUZZ_TESTS   := boot elf family guest image record solo5 spec systemd
 FUZZ_SOURCES  = $(patsubst %.o,%.c,$(filter-out tests/unit/% tests/fuzz/$(1).o,$(UNIT_OBJS_$(1))))
 FUZZ_SECONDS ?= 60
 
@@ -266,6 +268,9 @@ CGROUP_OBJS := $(filter sandbox/cgroup% sandbox/systemd/%,$(RUNUK_OBJS)) \
 	lib/err.o \
 	lib/fd.o \
 	lib/process.o
+
+# What tells by its bytes how a file boots.
+BOOT_OBJS := $(filter bundle/boot.o bundle/boot/% bundle/elf.o,$(RUNUK_OBJS))
 
 # What recognises images and tells guests their arguments.
 FAMILY_OBJS := $(filter bundle/boot.o bundle/elf.o bundle/family/% bundle/fill.o,$(RUNUK_OBJS)) \
@@ -277,6 +282,10 @@ SPEC_OBJS := $(filter bundle/hooks.o bundle/resources.o bundle/spec%,$(RUNUK_OBJ
 	lib/err.o \
 	lib/fd.o \
 	lib/json.o
+
+UNIT_OBJS_boot := $(BOOT_OBJS) \
+	tests/fuzz/boot.o \
+	tests/unit/boot.o
 
 UNIT_OBJS_bpf := \
 	hypervisor/solo5/bpf.o \
@@ -295,6 +304,11 @@ UNIT_OBJS_config := \
 	lib/fd.o \
 	lib/json.o \
 	tests/unit/config.o
+
+UNIT_OBJS_elf := \
+	bundle/elf.o \
+	tests/fuzz/elf.o \
+	tests/unit/elf.o
 
 UNIT_OBJS_figures := \
 	lib/err.o \
@@ -323,6 +337,18 @@ UNIT_OBJS_hvt_call := \
 	lib/err.o \
 	lib/solo5.o \
 	tests/unit/hvt_call.o
+
+UNIT_OBJS_image := $(BOOT_OBJS) \
+	$(filter bundle/family/%,$(RUNUK_OBJS)) \
+	bundle/fill.o \
+	bundle/gzip.o \
+	bundle/judge.o \
+	lib/argv.o \
+	lib/err.o \
+	lib/fd.o \
+	lib/solo5.o \
+	tests/fuzz/image.o \
+	tests/unit/image.o
 
 UNIT_OBJS_lib := \
 	lib/argv.o \
@@ -398,14 +424,15 @@ $(addprefix $(B)/unit/,$(UNIT_TESTS)): $(B)/unit/%: $$(addprefix $(B)/,$$(UNIT_O
 $(addprefix $(B)/fuzz/,$(FUZZ_TESTS)): $(B)/fuzz/%: tests/fuzz/%.c $$(call FUZZ_SOURCES,$$*)
 	@mkdir -p $(@D)
 	clang -g -O1 $(filter-out -MMD -MP,$(COMMON)) -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined \
-	    $^ -o $@ $(shell $(PKG_CONFIG) --libs jansson)
+	    $^ -o $@ $(shell $(PKG_CONFIG) --libs jansson zlib)
 
-# The unit test of the same name writes its cases as first inputs. New inputs and crashes go below $(B)/fuzz.
+# The unit test of the same name writes its cases as first inputs, and readers of images get our guests. New inputs and crashes go below $(B)/fuzz.
 .PHONY: fuzz
-fuzz: $(addprefix $(B)/fuzz/,$(FUZZ_TESTS)) $(addprefix $(B)/unit/,$(FUZZ_TESTS))
+fuzz: $(addprefix $(B)/fuzz/,$(FUZZ_TESTS)) $(addprefix $(B)/unit/,$(FUZZ_TESTS)) guests
 	@set -e; for t in $(FUZZ_TESTS); do f=$(B)/fuzz/$$t; mkdir -p $$f.seeds $$f.corpus; echo "# $$t"; \
-	$(B)/unit/$$t --seeds $$f.seeds; \
-	$$f -max_total_time=$(FUZZ_SECONDS) -max_len=32768 -artifact_prefix=$$f.crash- $$f.corpus $$f.seeds; done
+	$(B)/unit/$$t --seeds $$f.seeds >/dev/null; \
+	len=32768; case $$t in boot|elf|image) cp $(GUEST_IMAGES) $$f.seeds; len=131072 ;; esac; \
+	$$f -max_total_time=$(FUZZ_SECONDS) -max_len=$$len -artifact_prefix=$$f.crash- $$f.corpus $$f.seeds; done
 
 .PHONY: all
 all: $(B)/runuk

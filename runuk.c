@@ -19,26 +19,34 @@
 static const struct verb {
     const char *name;
     ctr_verb_fn *run;
-    bool makes_root; /* needs the state root to exist */
+    enum {
+        MAKES_ROOT,
+        NEEDS_ROOT,
+        ANY_ROOT
+    } root; /* the state root: is made; may be missing; may be closed to us */
     const char *help;
 } verbs[] = {
-    {"create", ctr_create_verb, true, "create a container, its first process waiting to be started"},
-    {"start", ctr_start_verb, false, "start the guest of a created container"},
-    {"run", ctr_run_verb, true, "create and start, and wait for the guest's end"},
-    {"state", ctr_state_verb, false, "print a container's state as JSON"},
-    {"kill", ctr_kill_verb, false, "send a signal to a container (default: TERM)"},
-    {"delete", ctr_delete_verb, false, "remove a container and all that was made for it"},
-    {"list", ctr_list_verb, false, "list containers"},
-    {"ps", ctr_ps_verb, false, "list a container's processes: its monitor"},
-    {"exec", ctr_exec_verb, false, "a guest has no processes: :info, :net, :stats, :alive tell about it"},
-    {"events", ctr_events_verb, false, "print statistics, once or at intervals, and out-of-memory kills"},
-    {"features", ctr_features_verb, false, "print what runuk can do on this host, as JSON"},
-    {"pause", ctr_pause_verb, false, "freeze a guest"},
-    {"update", ctr_update_verb, false, "change a container's limits"},
-    {"resume", ctr_resume_verb, false, "let a frozen guest go on"},
+    {"create", ctr_create_verb, MAKES_ROOT, "create a container, its first process waiting to be started"},
+    {"start", ctr_start_verb, NEEDS_ROOT, "start the guest of a created container"},
+    {"run", ctr_run_verb, MAKES_ROOT, "create and start, and wait for the guest's end"},
+    {"state", ctr_state_verb, NEEDS_ROOT, "print a container's state as JSON"},
+    {"kill", ctr_kill_verb, NEEDS_ROOT, "send a signal to a container (default: TERM)"},
+    {"delete", ctr_delete_verb, NEEDS_ROOT, "remove a container and all that was made for it"},
+    {"list", ctr_list_verb, NEEDS_ROOT, "list containers"},
+    {"ps", ctr_ps_verb, NEEDS_ROOT, "list a container's processes: its monitor"},
+    {"exec", ctr_exec_verb, NEEDS_ROOT,
+     "a guest has no processes: :info, :net, :stats, :alive tell about it"},
+    {"events", ctr_events_verb, NEEDS_ROOT,
+     "print statistics, once or at intervals, and out-of-memory kills"},
+    {"features", ctr_features_verb, NEEDS_ROOT, "print what runuk can do on this host, as JSON"},
+    {"inspect", ctr_inspect_verb, ANY_ROOT,
+     "tell of a file, directory or bundle what it is, and how it would boot"},
+    {"pause", ctr_pause_verb, NEEDS_ROOT, "freeze a guest"},
+    {"update", ctr_update_verb, NEEDS_ROOT, "change a container's limits"},
+    {"resume", ctr_resume_verb, NEEDS_ROOT, "let a frozen guest go on"},
 };
 
-static const struct verb other = {"", ctr_other_verb, false, NULL};
+static const struct verb other = {"", ctr_other_verb, NEEDS_ROOT, NULL};
 
 static const struct verb *find_verb(const char *name)
 {
@@ -93,7 +101,9 @@ static int call_verb(const struct cfg_global *global, size_t inherited, struct r
     const struct verb *verb = find_verb(call.argv[0]);
     int r = cfg_settings_load(&call.settings, global->settings, err);
     if (r >= 0)
-        r = ctr_store_open(&call.store, global->root, verb->makes_root, err);
+        r = ctr_store_open(&call.store, global->root, verb->root == MAKES_ROOT, err);
+    if (r < 0 && verb->root == ANY_ROOT)
+        r = 0;
     if (r >= 0)
         r = verb->run(&call, err);
     ctr_store_close(&call.store);

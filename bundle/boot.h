@@ -38,6 +38,7 @@ struct bnd_evidence {
 struct bnd_boot {
     unsigned kinds;   /* BND_KIND_BIT of each */
     uint16_t machine; /* EM_X86_64, EM_386, …, of an ELF or implied by the protocol; 0: unknown */
+    uint64_t memory;  /* bytes of guest memory from 0 on that loading it takes; 0: not known */
     struct bnd_evidence evidence[BND_EVIDENCE_MAX];
     size_t evidence_count; /* what is more than fits is left out */
     bool ordinary;         /* a program for an operating system, whatever else the bytes look like */

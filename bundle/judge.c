@@ -1,5 +1,7 @@
 /* Asks the bytes of a file what it is: a Solo5 image, an ordinary program, a boot protocol's, a family's. */
 #include <errno.h>
+#include <setjmp.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -143,11 +145,36 @@ static int read_image(struct bnd_image *image, const struct bnd_family *family, 
     return image->family || bnd_boot_recognised(&image->boot);
 }
 
+/* A file that others can change may become shorter than it was when it was mapped, and a disk may fail: the
+ * kernel tells by a signal at the access. What is in hand then, memory and descriptors, goes with the
+ * process, which ends with this error. */
+static sigjmp_buf lost;
+
+static void on_bus_error(int signal_number)
+{
+    (void)signal_number;
+    siglongjmp(lost, 1);
+}
+
+static int read_guarded(struct bnd_image *image, const struct bnd_family *family, struct rk_err *err)
+{
+    const struct sigaction guard = {.sa_handler = on_bus_error};
+    struct sigaction before;
+    int r;
+    sigaction(SIGBUS, &guard, &before);
+    if (sigsetjmp(lost, 1) == 0)
+        r = read_image(image, family, false, err);
+    else
+        r = rk_fail(err, -EIO, "it became shorter, or could not be read, while it was looked at");
+    sigaction(SIGBUS, &before, NULL);
+    return r;
+}
+
 int bnd_image_read(struct bnd_image *ret_image, int fd, const char *path, const struct bnd_family *family,
                    struct rk_err *err)
 {
     struct bnd_image image = {.fd = fd};
-    int r = read_image(&image, family, false, err);
+    int r = read_guarded(&image, family, err);
     if (r > 0) {
         image.path = strdup(path);
         if (!image.path)

@@ -1,6 +1,7 @@
 /* The monitor table, the choice among it, and how much memory a guest gets. */
 #include "hypervisor/monitor.h"
 
+#include <elf.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -94,6 +95,11 @@ static bool is_tender_kind(enum bnd_kind kind)
     return kind == BND_HVT || kind == BND_SPT;
 }
 
+static bool is_foreign(uint16_t machine)
+{
+    return machine != EM_NONE && machine != EM_X86_64 && machine != EM_386;
+}
+
 /* The best kind of the image that this monitor boots: true, *ret_kind. */
 static bool find_kind(enum bnd_kind *ret_kind, const struct hv_monitor *m, const struct bnd_image *image)
 {
@@ -102,7 +108,7 @@ static bool find_kind(enum bnd_kind *ret_kind, const struct hv_monitor *m, const
         const struct bnd_family *family = image->family;
         if (!(m->kinds & image->boot.kinds & BND_KIND_BIT(kind)))
             continue;
-        if (is_tender_kind(kind) || (family->machine && family->machine(kind))) {
+        if (is_tender_kind(kind) || (family && family->machine && family->machine(kind))) {
             *ret_kind = kind;
             return true;
         }
@@ -110,21 +116,36 @@ static bool find_kind(enum bnd_kind *ret_kind, const struct hv_monitor *m, const
     return false;
 }
 
+/* What helps with an image of these kinds alone. */
+static const struct {
+    enum bnd_kind kind;
+    const char *what;
+} refused_kinds[] = {
+    {BND_MULTIBOOT2, "a multiboot2 kernel, which no monitor here loads: build it for multiboot or PVH"},
+    {BND_XEN, "a guest for Xen's paravirtualisation, which only Xen boots: build it for PVH or multiboot, or "
+              "with Solo5 for hvt or spt"},
+};
+
 /* An image that no monitor of ours boots, on any host. */
 static int refuse_kind(const struct bnd_image *image, struct rk_err *err)
 {
+    const struct bnd_boot *boot = &image->boot;
     char kinds[128] = "";
-    if (image->solo5.target)
-        return rk_fail(
-            err, -ENOTSUP,
-            "image '%s' is built for the Solo5 target %s, which has no monitor here: build it for hvt or spt",
-            image->path, rk_solo5_target_name(image->solo5.target));
+    if (is_foreign(boot->machine))
+        return rk_fail(err, -ENOTSUP, "image '%s' is built for another machine (%s): build it for x86-64",
+                       image->path, bnd_machine_name(boot->machine));
+    if (boot->obstacle[0])
+        return rk_fail(err, -ENOTSUP, "image '%s' is %s", image->path, boot->obstacle);
+    for (size_t i = 0; i < RK_COUNT(refused_kinds); i++)
+        if (boot->kinds == BND_KIND_BIT(refused_kinds[i].kind))
+            return rk_fail(err, -ENOTSUP, "image '%s' is %s", image->path, refused_kinds[i].what);
     for (int k = 0; k < BND_KIND_COUNT; k++)
-        if (image->boot.kinds & BND_KIND_BIT(k))
+        if (boot->kinds & BND_KIND_BIT(k))
             snprintf(kinds + strlen(kinds), sizeof kinds - strlen(kinds), "%s%s", *kinds ? ", " : "",
                      bnd_kind_name((enum bnd_kind)k));
-    return rk_fail(err, -ENOTSUP, "image '%s' is a %s unikernel (%s), which no monitor here boots",
-                   image->path, image->family->name, *kinds ? kinds : "no boot protocol");
+    return rk_fail(err, -ENOTSUP, "image '%s' is a unikernel (family %s, %s) that no monitor here boots",
+                   image->path, image->family ? image->family->name : "unknown",
+                   *kinds ? kinds : "no boot protocol");
 }
 
 /* Whether annotations and settings let this monitor be taken. */
@@ -143,35 +164,60 @@ static int check_allowed(const struct hv_monitor *m, const struct bnd_image *ima
     return 0;
 }
 
+enum hv_verdict hv_monitor_judge(enum bnd_kind *ret_kind, const struct hv_monitor *monitor,
+                                 const struct bnd_image *image, const struct hv_host *host,
+                                 char reason[HV_REASON])
+{
+    struct rk_err err;
+    enum bnd_kind kind;
+    *reason = '\0';
+    if (is_foreign(image->boot.machine) || !find_kind(&kind, monitor, image))
+        return HV_NEVER;
+    *ret_kind = kind;
+    if (is_tender_kind(kind) && rk_solo5_check(&image->solo5, monitor->target, &err) < 0) {
+        snprintf(reason, HV_REASON, "%.*s", HV_REASON - 1, err.text);
+        return HV_NEVER;
+    }
+    if (check_allowed(monitor, image, host, &err) < 0) {
+        snprintf(reason, HV_REASON, "%.*s", HV_REASON - 1, err.text);
+        return HV_DENIED;
+    }
+    return monitor->probe(host, reason) < 0 ? HV_NOT_HERE : HV_BOOTS;
+}
+
 /* Whether some monitor boots this form here. 1: yes, the best one; 0: not on this host, `reason`; negative:
  * never, with a text. */
 static int judge(struct hv_choice *ret_choice, const struct bnd_image *image, const struct hv_host *host,
                  char reason[HV_REASON], struct rk_err *err)
 {
     struct hv_choice best = {.monitor = NULL};
+    char why[HV_REASON], never[HV_REASON] = "";
     bool possible = false;
     int denied = 0;
     for (const struct hv_monitor *const *m = hv_monitors; *m; m++) {
         enum bnd_kind kind;
-        if (!find_kind(&kind, *m, image))
+        if (best.monitor && (*m)->score <= best.monitor->score)
             continue;
-        int r = is_tender_kind(kind) ? rk_solo5_check(&image->solo5, (*m)->target, err) : 0;
-        if (r < 0)
-            return rk_wrap(err, "image '%s'", image->path);
-        if (check_allowed(*m, image, host, err) < 0) {
-            denied = -EPERM;
-            continue;
-        }
-        possible = true;
-        if ((!best.monitor || (*m)->score > best.monitor->score) && (*m)->probe(host, reason) == 0)
+        enum hv_verdict verdict = hv_monitor_judge(&kind, *m, image, host, why);
+        possible = possible || verdict == HV_BOOTS || verdict == HV_NOT_HERE;
+        if (verdict == HV_BOOTS)
             best = (struct hv_choice){.monitor = *m, .kind = kind};
+        else if (verdict == HV_DENIED)
+            denied = rk_fail(err, -EPERM, "%s", why);
+        else if (*why)
+            memcpy(verdict == HV_NEVER ? never : reason, why, HV_REASON);
     }
-    if (!possible)
-        return denied < 0 ? denied : refuse_kind(image, err);
-    if (!best.monitor)
+    if (best.monitor) {
+        *ret_choice = best;
+        return 1;
+    }
+    if (possible)
         return 0;
-    *ret_choice = best;
-    return 1;
+    if (denied < 0)
+        return denied;
+    if (*never)
+        return rk_fail(err, -ENOTSUP, "image '%s': %s", image->path, never);
+    return refuse_kind(image, err);
 }
 
 /* Name what would help: "/web.hvt" and "/web" both have the variant "/web.spt". */
@@ -196,13 +242,19 @@ int hv_monitor_choose(struct hv_choice *ret_choice, const struct bnd_images *ima
                       const struct hv_host *host, struct rk_err *err)
 {
     struct hv_choice best = {.monitor = NULL};
+    const struct bnd_image *elsewhere = NULL; /* another host would boot this form */
     char reason[HV_REASON] = "";
     int failed = 0;
     for (size_t i = 0; i < images->n; i++) {
         struct hv_choice c = {.monitor = NULL};
-        int r = judge(&c, &images->v[i], host, reason, err);
-        if (r < 0)
+        struct rk_err one;
+        int r = judge(&c, &images->v[i], host, reason, &one);
+        if (r < 0 && failed != -EPERM) { /* what is denied is the first thing to tell */
+            *err = one;
             failed = r;
+        }
+        if (r == 0 && !elsewhere)
+            elsewhere = &images->v[i];
         c.form = i;
         if (r > 0 && (!best.monitor || c.monitor->score > best.monitor->score))
             best = c;
@@ -211,14 +263,12 @@ int hv_monitor_choose(struct hv_choice *ret_choice, const struct bnd_images *ima
         *ret_choice = best;
         return 0;
     }
-    if (failed < 0)
-        return failed;
-    return refuse_here(&images->v[0], reason, err);
+    return elsewhere && failed != -EPERM ? refuse_here(elsewhere, reason, err) : failed;
 }
 
 uint64_t hv_image_memory(const struct bnd_image *image)
 {
-    uint64_t end = 0;
+    uint64_t end = image->solo5.segment_count > 0 ? 0 : image->boot.memory;
     for (size_t i = 0; i < image->solo5.segment_count; i++)
         if (image->solo5.segments[i].vaddr + image->solo5.segments[i].memsz > end)
             end = image->solo5.segments[i].vaddr + image->solo5.segments[i].memsz;

@@ -100,6 +100,19 @@ extern const struct hv_monitor *const hv_monitors[];
 /* The monitor of that name, or NULL. */
 const struct hv_monitor *hv_monitor_find(const char *name);
 
+enum hv_verdict {
+    HV_BOOTS,
+    HV_NOT_HERE, /* not on this host */
+    HV_DENIED,   /* not by the settings, or an annotation wants another one */
+    HV_NEVER,
+};
+
+/* Whether `monitor` boots this image, as *ret_kind, of the kinds the one that suits it best (not set when it
+ * boots none of them). `reason` says why not; it is empty when the image is none that this monitor is for. */
+enum hv_verdict hv_monitor_judge(enum bnd_kind *ret_kind, const struct hv_monitor *monitor,
+                                 const struct bnd_image *image, const struct hv_host *host,
+                                 char reason[HV_REASON]);
+
 /* Choose the best monitor for the forms of an image. Errors name the image, its kinds or its target, why no
  * monitor can be used and what would help. */
 int hv_monitor_choose(struct hv_choice *ret_choice, const struct bnd_images *images,

@@ -24,7 +24,7 @@ typedef int ctr_verb_fn(struct ctr_call *call, struct rk_err *err);
 
 ctr_verb_fn ctr_create_verb, ctr_start_verb, ctr_state_verb, ctr_kill_verb, ctr_delete_verb, ctr_run_verb,
     ctr_list_verb, ctr_pause_verb, ctr_resume_verb, ctr_ps_verb, ctr_update_verb, ctr_exec_verb,
-    ctr_events_verb, ctr_features_verb;
+    ctr_events_verb, ctr_features_verb, ctr_inspect_verb;
 
 /* Every verb that runuk does not know itself: it goes to runc, unless the container is ours. */
 ctr_verb_fn ctr_other_verb;

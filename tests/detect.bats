@@ -309,13 +309,14 @@ kvm_usable() {
 @test "a unikernel for another machine or target is an error that says so, and never runc's" {
     bundle a hello
     poke a/rootfs/guest 18 '\xb7\x00'
-    fails a "image '/guest': "
-    said 'another machine'
+    fails a "image '/guest' is built for another machine (aarch64): build it for x86-64"
     cp "$GUESTS/hello.spt" a/rootfs/guest
     local note
     note=$(offset_of a/rootfs/guest ABI1Solo5)
     poke a/rootfs/guest $((note + 12)) '\x03'
-    fails a "image '/guest' is built for the Solo5 target virtio"
+    fails a "image '/guest' is built for the Solo5 target virtio, but has no multiboot header"
+    poke a/rootfs/guest $((note + 12)) '\x06'
+    fails a "image '/guest' is built for the Solo5 target xen, which has no monitor here: build it for hvt or spt"
 }
 
 @test "a rootfs whose dev, proc and sys are links to elsewhere touches nothing there" {

@@ -32,7 +32,7 @@ static bool is_ordinary_elf(struct bnd_boot *boot, const struct bnd_file *file)
         const char *name = len ? (const char *)file->data + p.offset : "";
         if (bnd_file_says(file, p.offset, SOLO5_INTERP))
             continue;
-        bnd_boot_note(boot, p.offset, "a program for the interpreter %.*s",
+        bnd_boot_note(boot, len ? p.offset : elf->phoff, "a program for the interpreter %.*s",
                       (int)strnlen(name, len > TEXT_MAX ? TEXT_MAX : len), name);
         return true;
     }
@@ -56,10 +56,23 @@ static bool has_program_sign(struct bnd_boot *boot, const struct bnd_file *file)
     return false;
 }
 
+/* Where the last segment ends in guest memory. */
+static uint64_t end_of_segments(const struct bnd_elf *elf)
+{
+    struct bnd_segment p;
+    uint64_t end = 0;
+    for (size_t i = 0; bnd_elf_segment(elf, i, &p); i++)
+        if (p.type == PT_LOAD && p.memsz > 0 && p.paddr + p.memsz >= p.paddr && p.paddr + p.memsz > end)
+            end = p.paddr + p.memsz;
+    return end;
+}
+
 void bnd_boot_read(struct bnd_boot *ret_boot, const uint8_t *data, uint64_t size, const struct bnd_elf *elf)
 {
     struct bnd_boot boot = {.machine = elf ? elf->machine : EM_NONE};
     const struct bnd_file file = {.data = data, .size = size, .elf = elf};
+    if (elf)
+        boot.memory = end_of_segments(elf);
     if (bnd_file_says(&file, 0, "#!")) {
         bnd_boot_note(&boot, 0, "a script");
         boot.ordinary = true;

@@ -12,6 +12,8 @@
 #define SETUP_SECTS    0x1f1
 #define XLOADFLAGS     0x236
 #define XLF_KERNEL_64  1
+#define PREF_ADDRESS   0x258
+#define INIT_SIZE      0x260
 #define TEXT_MAX       64
 
 static bool elsewhere(struct bnd_boot *boot, const struct bnd_file *file)
@@ -49,6 +51,8 @@ void bnd_boot_linux(struct bnd_boot *boot, const struct bnd_file *file)
     }
     boot->machine = has64 ? EM_X86_64 : EM_386;
     boot->kinds |= BND_KIND_BIT(BND_LINUX);
+    if (version >= 0x20a)
+        boot->memory = (uint64_t)bnd_file_u32(file, PREF_ADDRESS) + bnd_file_u32(file, INIT_SIZE);
     uint64_t at = bnd_file_u16(file, KERNEL_VERSION);
     if (at == 0 || at >= sectors * UINT64_C(512) || !bnd_file_has(file, 0x200 + at, TEXT_MAX))
         return;

@@ -25,20 +25,20 @@ static int64_t find1(const struct bnd_file *file)
     return -1;
 }
 
-/* Do the address fields of the header at `at` describe bytes that are there? */
-static bool addresses_fit(const struct bnd_file *file, uint64_t at)
+/* Do the address fields of the header at `at` describe bytes that are there? *ret_end: where it ends in
+ * memory. */
+static bool addresses_fit(const struct bnd_file *file, uint64_t at, uint64_t *ret_end)
 {
     uint32_t header = bnd_file_u32(file, at + 12), load = bnd_file_u32(file, at + 16);
     uint32_t load_end = bnd_file_u32(file, at + 20), bss_end = bnd_file_u32(file, at + 24);
     uint32_t entry = bnd_file_u32(file, at + 28);
-    if (header < load || header - load > at)
+    if (header < load || header - load > at || (load_end && load_end < load))
         return false;
     uint64_t offset = at - (header - load);
     uint64_t len = load_end ? (uint64_t)load_end - load : file->size - offset;
-    if (load_end && load_end < load)
-        return false;
     if (!bnd_file_has(file, offset, len) || load + len > UINT32_MAX)
         return false;
+    *ret_end = bss_end ? bss_end : load + len;
     return (!bss_end || bss_end >= load + len) && entry >= load && entry < load + len;
 }
 
@@ -46,13 +46,16 @@ static void multiboot1(struct bnd_boot *boot, const struct bnd_file *file, uint6
 {
     uint32_t flags = bnd_file_u32(file, at + 4);
     const char *how = NULL;
+    uint64_t end = 0;
     if (flags & ADDRS)
-        how = addresses_fit(file, at) ? "address fields" : NULL;
+        how = addresses_fit(file, at, &end) ? "address fields" : NULL;
     else if (file->elf && !file->elf->is64 && file->elf->machine == EM_386)
         how = "ELF32";
     if (how) {
         bnd_boot_note(boot, at, "multiboot header, flags 0x%" PRIx32 ", loaded by its %s", flags, how);
         boot->kinds |= BND_KIND_BIT(BND_MULTIBOOT);
+        if (end)
+            boot->memory = end;
         return;
     }
     bnd_boot_note(boot, at, "multiboot header, flags 0x%" PRIx32 ", which says nothing of where to load",

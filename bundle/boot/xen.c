@@ -39,8 +39,8 @@ static void pvh(struct bnd_boot *boot, const struct bnd_file *file, const struct
         bnd_boot_refuse(boot, "a PVH kernel whose entry address is not of 32 bits");
     else if (!in_segment(file->elf, desc))
         bnd_boot_refuse(boot, "a PVH kernel whose note is in no PT_NOTE segment: link it with one");
-    else if (boot->obstacle[0])
-        bnd_boot_note(boot, desc->offset, "not booted by PVH: QEMU stops at the multiboot header");
+    else if (boot->obstacle[0] || (boot->kinds & BND_KIND_BIT(BND_MULTIBOOT)))
+        bnd_boot_note(boot, desc->offset, "not booted by PVH: QEMU takes the multiboot header first");
     else
         boot->kinds |= BND_KIND_BIT(BND_PVH);
 }

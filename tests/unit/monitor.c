@@ -120,33 +120,35 @@ static void test_argv(void)
         printf("# %s\n", text);
 }
 
+#define KIND(kind) BND_KIND_BIT(BND_##kind)
+
 static const struct {
-    uint32_t target;
-    uint32_t version;
+    unsigned kinds;
+    uint32_t target, version; /* of a Solo5 image */
     uint16_t machine;
+    const char *obstacle;
     const char *error; /* NULL: runuk-spt boots it */
 } choices[] = {
-    {RK_SOLO5_SPT, 2, EM_X86_64, NULL},
-    {RK_SOLO5_SPT, 1, EM_X86_64, NULL},
-    {RK_SOLO5_SPT, 3, EM_X86_64, "image '/a': "},
-    {RK_SOLO5_SPT, 2, EM_PPC64, "another machine"},
-    {RK_SOLO5_HVT, 2, EM_X86_64, "needs KVM, which this host cannot use"},
-    {RK_SOLO5_VIRTIO, 1, EM_X86_64, "the Solo5 target virtio, which has no monitor here"},
-    {RK_SOLO5_XEN, 1, EM_X86_64, "the Solo5 target xen, which has no monitor here"},
-    {RK_SOLO5_MUEN, 4, EM_X86_64, "the Solo5 target muen, which has no monitor here"},
-    {77, 1, EM_X86_64, "the Solo5 target unknown, which has no monitor here"},
+    {KIND(SPT), RK_SOLO5_SPT, 2, EM_X86_64, "", NULL},
+    {KIND(SPT), RK_SOLO5_SPT, 1, EM_X86_64, "", NULL},
+    {KIND(SPT), RK_SOLO5_SPT, 3, EM_X86_64, "", "image '/a': "},
+    {KIND(SPT), RK_SOLO5_SPT, 2, EM_PPC64, "", "another machine (ppc64): build it for x86-64"},
+    {KIND(HVT), RK_SOLO5_HVT, 2, EM_X86_64, "", "needs KVM, which this host cannot use"},
+    {0, RK_SOLO5_XEN, 1, EM_X86_64, "built for the moon: come back",
+     "image '/a' is built for the moon: come back"},
+    {0, 0, 0, EM_AARCH64, "a thing", "another machine (aarch64)"},
+    {0, 0, 0, EM_X86_64, "", "is a unikernel (family unknown, no boot protocol) that no monitor here boots"},
+    {KIND(XEN), 0, 0, EM_X86_64, "", "which only Xen boots: build it for"},
+    {KIND(MULTIBOOT2), 0, 0, EM_386, "", "a multiboot2 kernel, which no monitor here loads: build it for"},
+    {KIND(MULTIBOOT2) | KIND(XEN), 0, 0, EM_386, "",
+     "(family unknown, multiboot2, xen) that no monitor here boots"},
+    {KIND(PVH), 0, 0, EM_X86_64, "",
+     "(family unknown, pvh) that no monitor here boots"}, /* no family, no machine */
 };
 
 /* A host without the monitors' binaries cannot use KVM, whatever its hardware. */
 static const struct hv_host host = {
     .monitor_dir = "/nonexistent", .qemu = "/nonexistent/qemu", .accel = "auto", .state_root = -1};
-
-static unsigned kinds_of(uint32_t target)
-{
-    return target == RK_SOLO5_HVT   ? BND_KIND_BIT(BND_HVT)
-           : target == RK_SOLO5_SPT ? BND_KIND_BIT(BND_SPT)
-                                    : 0;
-}
 
 static void test_choose(void)
 {
@@ -158,15 +160,16 @@ static void test_choose(void)
     for (size_t i = 0; i < RK_COUNT(choices); i++) {
         struct hv_choice c = {.form = 99};
         struct rk_err err = {0};
-        images.v[0].boot.kinds = kinds_of(choices[i].target);
+        images.v[0].boot = (struct bnd_boot){.kinds = choices[i].kinds, .machine = choices[i].machine};
+        snprintf(images.v[0].boot.obstacle, sizeof images.v[0].boot.obstacle, "%s", choices[i].obstacle);
         images.v[0].solo5.target = choices[i].target;
         images.v[0].solo5.abi_version = choices[i].version;
         images.v[0].solo5.machine = choices[i].machine;
         int r = hv_monitor_choose(&c, &images, &host, &err);
         bool good = choices[i].error ? r < 0 && strstr(err.text, choices[i].error) && strstr(err.text, "'/a'")
                                      : r == 0 && c.monitor == hv_monitor_find("spt") && c.form == 0;
-        if (!tap_ok(good, "choose: target %u, version %u, machine %u", choices[i].target, choices[i].version,
-                    choices[i].machine))
+        if (!tap_ok(good, "choose: kinds 0x%x, target %u, version %u, machine %u", choices[i].kinds,
+                    choices[i].target, choices[i].version, choices[i].machine))
             printf("# got %d \"%s\"\n", r, err.text);
     }
 }
@@ -186,7 +189,7 @@ static void test_choose_form(void)
         images.v[i].solo5.machine = EM_X86_64;
         images.v[i].solo5.abi_version = 2;
         images.v[i].solo5.target = i ? RK_SOLO5_SPT : RK_SOLO5_HVT;
-        images.v[i].boot.kinds = kinds_of(images.v[i].solo5.target);
+        images.v[i].boot.kinds = i ? KIND(SPT) : KIND(HVT);
     }
     tap_ok(hv_monitor_choose(&c, &images, &host, &err) == 0 && c.form == 1 &&
                c.monitor == hv_monitor_find("spt"),
