@@ -256,7 +256,7 @@ $(B)/runuk-scope: $(addprefix $(B)/scope/,$(SCOPE_OBJS))
 # --- unit tests and fuzz targets ------------------------------------------------------------------------------------------------
 
 # Each is tests/unit/NAME.c, a program that prints TAP and ends with 0 when all is well.
-UNIT_TESTS := boot bpf config elf family figures files guest hvt_call image lib load monitor qemu record solo5 spec systemd
+UNIT_TESTS := boot bpf config elf family figures files guest hvt_call image lib load monitor qemu recognise record solo5 spec systemd
 # Each is tests/fuzz/NAME.c with LLVMFuzzerTestOneInput, over the sources of the unit test of the same name.
 FUZZ_TESTS   := boot elf family guest image record solo5 spec systemd
 FUZZ_SOURCES  = $(patsubst %.o,%.c,$(filter-out tests/unit/% tests/fuzz/$(1).o,$(UNIT_OBJS_$(1))))
@@ -389,6 +389,9 @@ UNIT_OBJS_qemu := \
 	hypervisor/qemu/stream.o \
 	lib/err.o \
 	tests/unit/qemu.o
+
+UNIT_OBJS_recognise := $(filter-out tests/%,$(UNIT_OBJS_image)) \
+	tests/unit/recognise.o
 
 UNIT_OBJS_record := $(CGROUP_OBJS) \
 	bundle/hooks.o \
