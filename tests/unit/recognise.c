@@ -17,6 +17,7 @@
 enum part_kind {
     NOTHING,
     MULTIBOOT,
+    MULTIBOOT2,
     NOTE,    /* a note of `name`, type `number`, its descriptor `text` or the 4 bytes of `value` */
     SECTION, /* a section `name` that holds `text` */
     TEXT,
@@ -34,6 +35,10 @@ struct part {
 #define MULTIBOOT_                                                                                           \
     {                                                                                                        \
         .kind = MULTIBOOT                                                                                    \
+    }
+#define MULTIBOOT2_                                                                                          \
+    {                                                                                                        \
+        .kind = MULTIBOOT2                                                                                   \
     }
 #define SECTION_(id)                                                                                         \
     {                                                                                                        \
@@ -117,6 +122,12 @@ static const struct {
      NULL,
      0,
      NULL},
+    {"mewz",
+     false,
+     {MULTIBOOT_, MULTIBOOT2_, SECTION_(".boot"), TEXT_("gateway"), TEXT_("wasi")},
+     "mewz",
+     BIT(BND_MULTIBOOT) | BIT(BND_MULTIBOOT2),
+     NULL},
     {"a multiboot kernel", false, {MULTIBOOT_}, "generic", BIT(BND_MULTIBOOT), NULL},
     {"a PVH kernel", true, {PVH_NOTE}, "generic", BIT(BND_PVH), NULL},
     {"nothing at all", true, {TEXT_("NVMTFS rumprun Unikraft Loading Toro")}, NULL, 0, NULL},
@@ -135,6 +146,7 @@ static void add_part(const struct part *p)
     static const uint32_t mb1[3] = {0x1BADB002, 3, (uint32_t) - (0x1BADB002 + 3)};
     static const uint32_t mb1_fields[8] = {
         0x1BADB002, 0x10003, (uint32_t) - (0x1BADB002 + 0x10003), 0x100000 + 64, 0x100000, 0, 0, 0x100100};
+    static const uint32_t mb2[6] = {0xE85250D6, 0, 24, (uint32_t) - (0xE85250D6 + 24), 0, 8};
     size_t at, len = p->text ? strlen(p->text) + 1 : 4;
     const void *bytes = p->text ? (const void *)p->text : &p->value;
     switch (p->kind) {
@@ -154,6 +166,9 @@ static void add_part(const struct part *p)
         break;
     case OSABI:
         eb.data[EI_OSABI] = (uint8_t)p->number;
+        break;
+    case MULTIBOOT2:
+        eb_bytes(&eb, mb2, sizeof mb2, 8);
         break;
     case NOTHING:
         break;
