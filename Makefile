@@ -5,6 +5,7 @@ COMMIT     := $(shell git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)
 PREFIX     ?= /usr/local
 BINDIR     ?= $(PREFIX)/bin
 LIBEXECDIR ?= $(PREFIX)/libexec/runuk
+MANDIR     ?= $(PREFIX)/share/man
 SYSCONFDIR ?= /etc/runuk
 DESTDIR    ?=
 
@@ -33,13 +34,13 @@ ifeq ($(SAN),1)
 # The sanitized build is dynamic: ASan has no static form. The monitors keep their own static build (see there).
 SANFLAGS   := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 MAINFLAGS   = $(CFLAGS) $(COMMON) -fPIE $(SANFLAGS)
-MAINLINK    = -pie $(SANFLAGS) $(shell $(PKG_CONFIG) --libs $(LIBS_USED))
+MAINLINK    = -pie $(SANFLAGS) $(shell $(PKG_CONFIG) --libs $(LIBS_USED)) -lm
 else
 MAINFLAGS   = $(CFLAGS) $(COMMON) -fPIE $(HARDEN)
 # Static: the dynamic loader and its libraries would cost more than a whole container start (docs/architecture.md).
 # libnl can look up names, for which static linking draws warnings; runuk never does (netplumb/names.c).
 NO_NAMES    := -Wl,--wrap=getaddrinfo,--wrap=getprotobyname,--wrap=getprotobynumber
-MAINLINK    = -static-pie -Wl,-z,relro,-z,now $(NO_NAMES) $(shell $(PKG_CONFIG) --static --libs $(LIBS_USED))
+MAINLINK    = -static-pie -Wl,-z,relro,-z,now $(NO_NAMES) $(shell $(PKG_CONFIG) --static --libs $(LIBS_USED)) -lm
 endif
 
 DEFS := -DRUNUK_VERSION='"$(VERSION)"' -DRUNUK_COMMIT='"$(COMMIT)"' -DRUNUK_LIBEXECDIR='"$(LIBEXECDIR)"' \
@@ -90,6 +91,7 @@ RUNUK_OBJS := \
 	config/global.o \
 	config/line.o \
 	config/settings.o \
+	config/urunc.o \
 	config/words.o \
 	hypervisor/kvm.o \
 	hypervisor/monitor.o \
@@ -128,6 +130,8 @@ RUNUK_OBJS := \
 	lifecycle/ps.o \
 	lifecycle/record.o \
 	lifecycle/record_net.o \
+	lifecycle/relay.o \
+	lifecycle/resolvers.o \
 	lifecycle/run.o \
 	lifecycle/start.o \
 	lifecycle/state.o \
@@ -141,6 +145,8 @@ RUNUK_OBJS := \
 	netplumb/names.o \
 	netplumb/none.o \
 	netplumb/redirect.o \
+	netplumb/relay.o \
+	netplumb/relay/resolver.o \
 	netplumb/session.o \
 	netplumb/survey.o \
 	netplumb/tap.o \
@@ -172,10 +178,10 @@ RUNUK_OBJS := \
 
 # Objects of their own, in $(B)/monitor: they are small, static and without a sanitizer's run time in every build.
 MONITOR_COMMON_OBJS := \
+	lib/bpf.o \
 	lib/err.o \
 	lib/solo5.o \
 	hypervisor/solo5/attach.o \
-	hypervisor/solo5/bpf.o \
 	hypervisor/solo5/load.o \
 	hypervisor/solo5/signals.o \
 	hypervisor/solo5/tender.o
@@ -184,6 +190,18 @@ SPT_OBJS := $(MONITOR_COMMON_OBJS) \
 	hypervisor/solo5/spt.o \
 	hypervisor/solo5/spt_filter.o \
 	hypervisor/solo5/spt_x86_64.o
+
+# Built as the monitors are: it faces the guest as they do.
+RELAY_OBJS := \
+	lib/bpf.o \
+	lib/err.o \
+	netplumb/relay/confine.o \
+	netplumb/relay/dhcp.o \
+	netplumb/relay/dns.o \
+	netplumb/relay/frame.o \
+	netplumb/relay/options.o \
+	netplumb/relay/relay.o \
+	netplumb/relay/resolver.o
 
 HVT_OBJS := $(MONITOR_COMMON_OBJS) \
 	hypervisor/solo5/hvt.o \
@@ -202,7 +220,7 @@ MONITOR_LINK  := -static-pie -Wl,-z,relro,-z,now,-z,noexecstack -Wl,--gc-section
 
 .PHONY: all monitors
 all: monitors
-monitors: $(B)/runuk-spt $(B)/runuk-hvt
+monitors: $(B)/runuk-spt $(B)/runuk-hvt $(B)/runuk-relay
 
 $(B)/monitor/%.o: %.c
 	@mkdir -p $(@D)
@@ -218,6 +236,9 @@ $(B)/runuk-spt: $(addprefix $(B)/monitor/,$(SPT_OBJS))
 $(B)/runuk-hvt: $(addprefix $(B)/monitor/,$(HVT_OBJS))
 	$(call SAY,LINK)$(CC) $(MONITOR_FLAGS) $^ -o $@ $(MONITOR_LINK)
 
+$(B)/runuk-relay: $(addprefix $(B)/monitor/,$(RELAY_OBJS))
+	$(call SAY,LINK)$(CC) $(MONITOR_FLAGS) $^ -o $@ $(MONITOR_LINK)
+
 # --- runuk-qemu: process 1 of a container whose guest runs in QEMU -------------------------------------------------------------
 
 QEMU_OBJS := \
@@ -226,13 +247,43 @@ QEMU_OBJS := \
 	hypervisor/qemu/qmp.o \
 	hypervisor/qemu/stream.o \
 	hypervisor/qemu/supervisor.o \
-	hypervisor/solo5/bpf.o \
+	lib/bpf.o \
 	lib/err.o
 
 monitors: $(B)/runuk-qemu
 
 $(B)/runuk-qemu: $(addprefix $(B)/monitor/,$(QEMU_OBJS))
 	$(call SAY,LINK)$(CC) $(MONITOR_FLAGS) $^ -o $@ $(MONITOR_LINK) $(shell $(PKG_CONFIG) --static --libs jansson)
+
+# --- runuk-loader.elf: what QEMU boots so that it boots a guest; freestanding --------------------------------------------------
+
+LOADER_OBJS := \
+	hypervisor/qemu/loader/boot.o \
+	hypervisor/qemu/loader/console.o \
+	hypervisor/qemu/loader/image.o \
+	hypervisor/qemu/loader/main.o \
+	hypervisor/qemu/loader/place.o \
+	hypervisor/qemu/loader/start.o
+
+# It runs as a copy at another address (-fPIE, no tables of addresses), before anybody has set up SSE.
+LOADER_FLAGS := -O2 -g -std=gnu11 -ffreestanding -fPIE -fvisibility=hidden -mgeneral-regs-only -mno-red-zone -fno-jump-tables \
+                -fno-stack-protector -fcf-protection=none -fno-asynchronous-unwind-tables -fno-common $(WARN) -MMD -MP
+# One segment that can be written and executed is what it wants; newer linkers warn.
+LOADER_RWX   := $(shell ld --help 2>/dev/null | grep -q -e --no-warn-rwx-segments && echo -Wl,--no-warn-rwx-segments)
+LOADER_LINK  := -nostdlib -static -Wl,--build-id=none -Wl,-z,max-page-size=4096 $(LOADER_RWX)
+
+monitors: $(B)/runuk-loader.elf
+
+$(B)/loader/%.o: %.c
+	@mkdir -p $(@D)
+	$(call SAY,CC  )$(CC) $(LOADER_FLAGS) -c $< -o $@
+
+$(B)/loader/%.o: %.S
+	@mkdir -p $(@D)
+	$(call SAY,AS  )$(CC) $(LOADER_FLAGS) -c $< -o $@
+
+$(B)/runuk-loader.elf: $(addprefix $(B)/loader/,$(LOADER_OBJS)) hypervisor/qemu/loader/loader.ld
+	$(call SAY,LINK)$(CC) $(LOADER_LINK) -Wl,-T,$(filter %.ld,$^) $(filter %.o,$^) -o $@
 
 # --- runuk-scope: dynamic, for libsystemd, which has no static form -----------------------------------------------------------
 
@@ -256,9 +307,9 @@ $(B)/runuk-scope: $(addprefix $(B)/scope/,$(SCOPE_OBJS))
 # --- unit tests and fuzz targets ------------------------------------------------------------------------------------------------
 
 # Each is tests/unit/NAME.c, a program that prints TAP and ends with 0 when all is well.
-UNIT_TESTS := boot bpf config elf family figures files guest hvt_call image lib load monitor qemu recognise record solo5 spec systemd
+UNIT_TESTS := annotations boot bpf config elf family figures files filters guest hvt_call image lib load loader monitor qemu recognise record relay resolvers solo5 spec systemd urunc
 # Each is tests/fuzz/NAME.c with LLVMFuzzerTestOneInput, over the sources of the unit test of the same name.
-FUZZ_TESTS   := boot elf family guest image record solo5 spec systemd
+FUZZ_TESTS   := annotations boot elf family guest image loader record relay solo5 spec systemd urunc
 FUZZ_SOURCES  = $(patsubst %.o,%.c,$(filter-out tests/unit/% tests/fuzz/$(1).o,$(UNIT_OBJS_$(1))))
 FUZZ_SECONDS ?= 60
 
@@ -287,8 +338,15 @@ UNIT_OBJS_boot := $(BOOT_OBJS) \
 	tests/fuzz/boot.o \
 	tests/unit/boot.o
 
+UNIT_OBJS_annotations := \
+	config/annotations.o \
+	config/words.o \
+	lib/err.o \
+	tests/fuzz/annotations.o \
+	tests/unit/annotations.o
+
 UNIT_OBJS_bpf := \
-	hypervisor/solo5/bpf.o \
+	lib/bpf.o \
 	lib/err.o \
 	tests/unit/bpf.o
 
@@ -325,6 +383,15 @@ UNIT_OBJS_family := $(FAMILY_OBJS) \
 	tests/unit/family.o \
 	tests/unit/family_lines.o \
 	tests/unit/family_lines_more.o
+
+UNIT_OBJS_filters := \
+	lib/bpf.o \
+	hypervisor/solo5/hvt_filter.o \
+	hypervisor/solo5/spt_filter.o \
+	lib/err.o \
+	tests/unit/filters.o
+# It looks at the filters instead of being bound by them.
+$(B)/unit/filters: MAINLINK += -Wl,--wrap=bpf_arm
 
 UNIT_OBJS_guest := $(FAMILY_OBJS) \
 	tests/fuzz/guest.o \
@@ -365,6 +432,12 @@ UNIT_OBJS_load := \
 	lib/solo5.o \
 	tests/unit/load.o
 
+UNIT_OBJS_loader := \
+	hypervisor/qemu/loader/image.o \
+	hypervisor/qemu/loader/place.o \
+	tests/fuzz/loader.o \
+	tests/unit/loader.o
+
 UNIT_OBJS_monitor := \
 	config/annotations.o \
 	config/line.o \
@@ -401,6 +474,24 @@ UNIT_OBJS_record := $(CGROUP_OBJS) \
 	tests/fuzz/record.o \
 	tests/unit/record.o
 
+UNIT_OBJS_relay := \
+	lib/err.o \
+	netplumb/relay/dhcp.o \
+	netplumb/relay/dns.o \
+	netplumb/relay/frame.o \
+	netplumb/relay/options.o \
+	netplumb/relay/resolver.o \
+	tests/fuzz/relay.o \
+	tests/unit/relay.o
+
+UNIT_OBJS_resolvers := \
+	lib/argv.o \
+	lib/err.o \
+	lib/fd.o \
+	lifecycle/resolvers.o \
+	netplumb/relay/resolver.o \
+	tests/unit/resolvers.o
+
 UNIT_OBJS_solo5 := \
 	lib/err.o \
 	lib/solo5.o \
@@ -414,6 +505,14 @@ UNIT_OBJS_spec := $(SPEC_OBJS) \
 UNIT_OBJS_systemd := $(CGROUP_OBJS) \
 	tests/fuzz/systemd.o \
 	tests/unit/systemd.o
+
+UNIT_OBJS_urunc := \
+	config/annotations.o \
+	config/urunc.o \
+	config/words.o \
+	lib/err.o \
+	tests/fuzz/urunc.o \
+	tests/unit/urunc.o
 
 .PHONY: unit
 unit: $(addprefix $(B)/unit/,$(UNIT_TESTS))
@@ -455,7 +554,7 @@ $(B)/runuk: $(addprefix $(B)/,$(RUNUK_OBJS))
 
 # --- guests: tiny unikernels of our own for tests and demo, NAME.hvt and NAME.spt each, and some for bare machines ------------
 
-GUESTS := block crash exit forbidden hello hog net net2 time web
+GUESTS := block crash dhcp dns exit forbidden hello hog net net2 time web
 
 # What programs link when they name it: an archive, so that none carries what it does not use.
 GUEST_LIB_OBJS := \
@@ -476,9 +575,9 @@ GUEST_nosse := -DGUEST_HVT -mno-sse -mgeneral-regs-only
 
 # The same programs and two more, entered as a bare machine's boot protocols have it: NAME.multiboot (an ELF32),
 # NAME.multiboot64 (an ELF64 with its addresses in the header), NAME.pvh and NAME.linux64.
-GUESTS_BARE    := exit finish hello hog machine time
+GUESTS_BARE    := block exit finish hello hog machine net net2 time web
 GUEST_BARE     := linux64 multiboot multiboot64 pvh
-GUEST_BARE_LIB := bare_boot.o bare_start.o bare_virtio.o
+GUEST_BARE_LIB := bare_boot.o bare_start.o bare_transport.o bare_virtio.o
 $(foreach f,$(GUEST_BARE),$(eval GUEST_$(f) := -DGUEST_BARE -DGUEST_$(shell echo $(f) | tr a-z A-Z)))
 
 GUEST_IMAGES := $(foreach g,$(GUESTS_BARE),$(addprefix $(B)/guests/$(g).,$(GUEST_BARE))) \
@@ -575,7 +674,7 @@ $(B)/unit/console_driver: $(addprefix $(B)/,$(CONSOLE_DRIVER_OBJS))
 	@mkdir -p $(@D)
 	$(call SAY,LINK)$(CC) $(MAINFLAGS) $^ -o $@ $(MAINLINK)
 
-# --- netplumb: libnl's headers, and the code behind a command line for tests/net-plumb.bats ----------------------------------
+# --- netplumb: libnl's headers, and the code behind a command line for tests/net-*.bats ----------------------------------
 
 NETPLUMB_CFLAGS := $(shell $(PKG_CONFIG) --cflags libnl-3.0)
 $(B)/netplumb/%.o $(B)/faults/netplumb/%.o: MAINFLAGS += $(NETPLUMB_CFLAGS)
@@ -587,6 +686,7 @@ NET_DRIVER_OBJS := \
 	netplumb/names.o \
 	netplumb/none.o \
 	netplumb/redirect.o \
+	netplumb/relay.o \
 	netplumb/session.o \
 	netplumb/survey.o \
 	netplumb/tap.o \
@@ -622,11 +722,12 @@ lab:
 check-hvt: all lab
 	RUNUK_BUILD=$(abspath $(B)) bats tests/hvt-lab.bats
 
-# What needs systemd, cgroup v2, AppArmor, or KVM under a dockerd: in a whole Debian machine, emulated and slow.
+# What profits from systemd, cgroup v2, AppArmor, or KVM under a dockerd: in a whole Debian machine, emulated and slow.
 .PHONY: check-lab
-check-lab: all guests test-programs
+check-lab:
 	contrib/install-packages check
-	tests/lab/debian-check
+	$(MAKE) --no-print-directory -j2 all test-programs
+	RUNUK_BUILD=$(abspath $(B)) tests/lab/debian-check --all
 
 # --- how fast and how small: make bench, as root --------------------------------------------------------------------------
 
@@ -667,14 +768,19 @@ demo:
 
 # --- install ------------------------------------------------------------------------------------------------------------------
 
+LIBEXEC_PROGRAMS := runuk-spt runuk-hvt runuk-qemu runuk-relay runuk-scope
+
 .PHONY: install uninstall
-install: $(B)/runuk $(B)/runuk-spt $(B)/runuk-hvt $(B)/runuk-qemu $(B)/runuk-scope
-	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(LIBEXECDIR)
+install: $(addprefix $(B)/,runuk runuk-loader.elf $(LIBEXEC_PROGRAMS))
+	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(LIBEXECDIR) $(DESTDIR)$(MANDIR)/man5
 	install -m 0755 $(B)/runuk $(DESTDIR)$(BINDIR)/runuk
-	install -m 0755 $(B)/runuk-spt $(B)/runuk-hvt $(B)/runuk-qemu $(B)/runuk-scope $(DESTDIR)$(LIBEXECDIR)/
+	install -m 0755 $(addprefix $(B)/,$(LIBEXEC_PROGRAMS)) $(DESTDIR)$(LIBEXECDIR)/
+	install -m 0644 $(B)/runuk-loader.elf $(DESTDIR)$(LIBEXECDIR)/
+	install -m 0644 docs/runuk.json.5 $(DESTDIR)$(MANDIR)/man5/runuk.json.5
 
 uninstall:
-	rm -f $(DESTDIR)$(BINDIR)/runuk $(addprefix $(DESTDIR)$(LIBEXECDIR)/,runuk-spt runuk-hvt runuk-qemu runuk-scope)
+	rm -f $(DESTDIR)$(BINDIR)/runuk $(DESTDIR)$(MANDIR)/man5/runuk.json.5
+	rm -f $(addprefix $(DESTDIR)$(LIBEXECDIR)/,runuk-loader.elf $(LIBEXEC_PROGRAMS))
 	-rmdir --ignore-fail-on-non-empty $(DESTDIR)$(LIBEXECDIR) 2>/dev/null
 
 .PHONY: help
@@ -683,7 +789,7 @@ help:
 	echo 'make install      PREFIX=$(PREFIX) DESTDIR=$(DESTDIR)'
 	echo 'make demo         install what is missing, and show a unikernel under a Docker of its own'
 	echo 'make check        install what is missing, and run all tests'
-	echo 'make check-lab    the tests that need systemd, cgroup v2 and KVM together, in an emulated Debian machine: slow'
+	echo 'make check-lab    all that makes sense with systemd, cgroup v2 and KVM together, in an emulated Debian machine'
 	echo 'make unit         the unit tests; make lab: the virtual machine for the hvt tests; make check-hvt: these alone'
 	echo 'make lint         layout, includes, static analysis, shell scripts'
 	echo 'make fuzz         every fuzz target for FUZZ_SECONDS=$(FUZZ_SECONDS)'

@@ -61,7 +61,7 @@ static const char *const own_sources[CFG_ANNOTATIONS] = {
 static const char *shown(char out[SHOWN], const char *value)
 {
     size_t n = 0;
-    for (; value[n] && n < SHOWN - 1; n++)
+    for (; n < SHOWN - 1 && value[n]; n++)
         out[n] = isprint((unsigned char)value[n]) ? value[n] : '?';
     out[n] = '\0';
     if (value[n])
@@ -272,6 +272,8 @@ void cfg_annotations_fini(struct cfg_annotations *annotations)
     free(annotations->kernel);
     free(annotations->cmdline);
     free(annotations->initrd);
+    free(annotations->disk_mount);
+    free(annotations->family_version);
     free_disks(annotations);
     *annotations = (struct cfg_annotations){.monitor = NULL};
 }

@@ -56,13 +56,16 @@ struct cfg_annotations {
     char *family;        /* a name, not yet looked up in bundle's table */
     const char *monitor; /* one of cfg_monitor_words */
     int64_t memory_mib;
-    char *kernel;        /* path inside the container */
-    char *cmdline;       /* what the guest gets instead of process.args, as it is: one string */
-    const char *machine; /* QEMU's: "microvm", "pc", "q35" */
-    char *initrd;        /* path inside the container */
+    char *kernel;         /* path inside the container */
+    char *cmdline;        /* what the guest gets instead of process.args, as it is: one string */
+    bool cmdline_if_bare; /* only when process.args has nothing for the guest */
+    const char *machine;  /* QEMU's: "microvm", "pc", "q35" */
+    char *initrd;         /* path inside the container */
     struct cfg_disk disks[CFG_DISKS_MAX];
     size_t disk_count;
     enum cfg_rootfs rootfs;
+    char *disk_mount;     /* where the guest should mount its first disk; from urunc's names only */
+    char *family_version; /* "0.17.0", of the family; from urunc's names only */
     /* How each is called where it was given, for errors: "annotation 'org.runuk.family'". NULL: not given. */
     const char *source[CFG_ANNOTATIONS];
 };

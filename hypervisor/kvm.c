@@ -7,6 +7,7 @@
 #include <limits.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,7 +20,7 @@
 #include "lib/cleanup.h"
 #include "lib/fd.h"
 
-#define PROBE_MS   5000
+#define PROBE_MS   10000
 #define CACHE_FILE ".runuk-kvm" /* a file: listings of containers look at directories */
 
 /* What the cached answer holds for: this boot, this device, this probe. */
@@ -66,10 +67,11 @@ static void cache_save(const struct hv_host *host, const char *key, const char *
 }
 
 /* Read what the probe prints until it ends, at most PROBE_MS; its first line goes to `reason`. Then reap it.
- * Its wait status. */
-static int await_probe(pid_t pid, int out, char reason[HV_REASON])
+ * Its wait status; `ret_late` is whether it had to be ended. */
+static int await_probe(pid_t pid, int out, char reason[HV_REASON], bool *ret_late)
 {
     size_t len = 0;
+    *ret_late = false;
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
     int64_t deadline = t.tv_sec * 1000 + t.tv_nsec / 1000000 + PROBE_MS;
@@ -79,6 +81,7 @@ static int await_probe(pid_t pid, int out, char reason[HV_REASON])
         struct pollfd p = {.fd = out, .events = POLLIN};
         if (left <= 0 || poll(&p, 1, (int)left) == 0) {
             kill(pid, SIGKILL);
+            *ret_late = true;
             len = (size_t)snprintf(reason, HV_REASON, "its probe did not end");
             break;
         }
@@ -95,7 +98,7 @@ static int await_probe(pid_t pid, int out, char reason[HV_REASON])
     return status;
 }
 
-/* Run the probe. 1 usable, 0 not. */
+/* Run the probe. 1 usable, 0 not, -ETIMEDOUT when it did not say in time. */
 static int run_probe(const char *path, char reason[HV_REASON])
 {
     int pipe_fds[2];
@@ -114,8 +117,11 @@ static int run_probe(const char *path, char reason[HV_REASON])
         _exit(127);
     }
     close(pipe_fds[1]);
-    int status = pid < 0 ? -1 : await_probe(pid, pipe_fds[0], reason);
+    bool late = false;
+    int status = pid < 0 ? -1 : await_probe(pid, pipe_fds[0], reason, &late);
     close(pipe_fds[0]);
+    if (late)
+        return -ETIMEDOUT;
     if (status == 0)
         return 1;
     if (!*reason)
@@ -142,7 +148,9 @@ int hv_kvm_probe(const struct hv_host *host, const char *probe_binary, char reas
     int usable = cache_load(host, key, reason);
     if (usable < 0) {
         usable = run_probe(path, reason);
-        cache_save(host, key, usable ? "usable" : reason);
+        /* A host that was too busy to say is asked again. */
+        if (usable >= 0)
+            cache_save(host, key, usable ? "usable" : reason);
     }
-    return usable ? 0 : -ENODEV;
+    return usable > 0 ? 0 : -ENODEV;
 }

@@ -9,6 +9,7 @@
 #include "bundle/family/family.h"
 #include "config/annotations.h"
 #include "config/flags.h"
+#include "config/urunc.h"
 #include "hypervisor/monitor.h"
 #include "lib/cleanup.h"
 #include "lib/err.h"
@@ -60,6 +61,8 @@ static json_t *annotations(void)
     json_t *all = json_array();
     for (const char *const *word = cfg_annotation_words; *word; word++)
         json_array_append_new(all, json_sprintf("%s%s", CFG_ANNOTATION_PREFIX, *word));
+    for (const char *const *word = cfg_urunc_words; *word; word++)
+        json_array_append_new(all, json_sprintf("%s%s", CFG_URUNC_PREFIX, *word));
     return all;
 }
 

@@ -153,7 +153,7 @@ static int take_identity(struct init *init, struct rk_err *err)
 }
 
 /* While there may be no record of this process, it ends with create, wherever it is. */
-static void end_with_create(bool wanted)
+static void end_with_parent(bool wanted)
 {
     prctl(PR_SET_PDEATHSIG, wanted ? SIGKILL : 0);
 }
@@ -164,7 +164,7 @@ static int set_up(struct init *init, struct rk_err *err)
     const struct ctr_init *a = init->args;
     int r;
     reset_signals();
-    end_with_create(true);
+    end_with_parent(true);
     RK_FAULT("init:born");
     if (a->cgroup_later || (a->ns->make & CLONE_NEWUSER)) {
         close(a->create[0]);
@@ -176,7 +176,7 @@ static int set_up(struct init *init, struct rk_err *err)
     if ((r = box_cgroup_join_self(a->cgroup, a->born_in_v2, err)) < 0 || (r = take_identity(init, err)) < 0 ||
         (r = box_namespaces_join(a->ns, err)) < 0)
         return r;
-    end_with_create(true); /* again, as a change of identity undoes it */
+    end_with_parent(true); /* again, as a change of identity undoes it */
     RK_FAULT("init:joined");
     if (setsid() < 0)
         return rk_fail_errno(err, "start a session");
@@ -209,7 +209,7 @@ static void before_gate(struct init *init)
         give_up(init->sync, &err);
     RK_FAULT("init:createContainer");
     /* From here on create does not wait for us: it records this process, opens the gate, and ends. */
-    end_with_create(false);
+    end_with_parent(false);
     send_letter(init->sync, CTR_MSG_DONE);
     RK_FAULT("init:done");
     free(await_create(init->sync, CTR_MSG_GATE));
@@ -249,8 +249,20 @@ static int behind_gate(struct init *init, struct rk_err *err)
     return r < 0 ? r : make_root(init, err);
 }
 
+/* What is executed in the end: argv as it came in a message, and descriptors in the order of their numbers.
+ */
+struct program {
+    int binary;
+    char *args;
+    size_t len;
+    int fds[CTR_SLOTS_MAX];
+    size_t count;
+    unsigned files; /* that it may open besides */
+    pid_t parent;   /* this process is a child of that one, and ends with it; 0: it is the first */
+};
+
 /* What the specification says of the process, and then what we say: the last steps before exec. */
-static int confine(const struct init *init, unsigned files, struct rk_err *err)
+static int confine(const struct init *init, const struct program *program, struct rk_err *err)
 {
     const struct ctr_init *a = init->args;
     struct box_identity who = {.uid = a->uid, .gid = a->gid, .groups_fixed = init->groups_fixed};
@@ -259,48 +271,43 @@ static int confine(const struct init *init, unsigned files, struct rk_err *err)
         return rk_fail(err, -ENOMEM, "out of memory");
     for (size_t i = 0; a->spec->uid != 0 && i < a->spec->group_count; i++) /* root's groups go with root */
         groups[who.group_count++] = a->spec->groups[i];
-    for (size_t i = 0; i < a->group_count; i++)
+    for (size_t i = 0; !program->parent && i < a->group_count; i++) /* the monitor's own */
         groups[who.group_count++] = a->groups[i];
     who.groups = groups;
     int r = box_rlimits_set(a->spec, err);
     if (r == 0)
         r = box_scheduler_set(a->spec, err);
-    return r < 0 ? r : box_drop_privileges(&who, files, err);
+    return r < 0 ? r : box_drop_privileges(&who, (unsigned)program->count + program->files, err);
 }
 
-/* Become the monitor: argv is the message's payload. */
-static void become_monitor(struct init *init, int conn, char *args, size_t len, const int *taps,
-                           size_t tap_count, struct rk_err *err)
+/* Become that program. Returns only when there is too much of it. */
+static void become(struct init *init, int conn, const struct program *program, struct rk_err *err)
 {
-    char *argv[1024], *envp[] = {NULL};
-    size_t argc = 0, slots = init->args->slot_count, kept = init->args->preserved;
-    size_t gates = init->args->files->n > 0, count = slots + tap_count + gates + kept;
-    int fds[CTR_SLOTS_MAX];
-    for (char *p = args; p < args + len && argc < RK_COUNT(argv) - 1; p += strlen(p) + 1)
+    char *argv[1024], *envp[] = {NULL}, *end = program->args + program->len;
+    size_t argc = 0, count = program->count;
+    for (char *p = program->args; p < end && argc < RK_COUNT(argv) - 1; p += strlen(p) + 1)
         argv[argc++] = p;
     argv[argc] = NULL;
-    if (argc == 0 || argc == RK_COUNT(argv) - 1 || count > CTR_SLOTS_MAX) {
-        rk_fail(err, -E2BIG, "more than %zu arguments or %d descriptors", RK_COUNT(argv) - 2, CTR_SLOTS_MAX);
+    if (argc == 0 || argc == RK_COUNT(argv) - 1) {
+        rk_fail(err, -E2BIG, "more than %zu arguments", RK_COUNT(argv) - 2);
         return;
     }
-    memcpy(fds, init->slots, slots * sizeof fds[0]);
-    memcpy(fds + slots, taps, tap_count * sizeof fds[0]);
-    if (gates)
-        fds[slots + tap_count] = conn;
-    memcpy(fds + slots + tap_count + gates, init->preserved, kept * sizeof fds[0]);
-    /* These two end with exec; until then they keep out of the monitor's numbers. */
+    /* These two end with exec; until then they keep out of the program's numbers. */
     int above = CTR_SLOT_FIRST + (int)count;
-    int monitor = fcntl(init->monitor, F_DUPFD_CLOEXEC, above);
+    int binary = fcntl(program->binary, F_DUPFD_CLOEXEC, above);
     int talk = fcntl(conn, F_DUPFD_CLOEXEC, above);
-    if (monitor < 0 || talk < 0) {
+    if (binary < 0 || talk < 0) {
         rk_fail_errno(err, "move descriptors");
         return;
     }
-    if (box_label_set(init->label, init->args->spec, err) < 0 ||
-        box_fds_arrange(fds, count, CTR_SLOT_FIRST, err) < 0 ||
-        confine(init, (unsigned)count + (init->args->files->n ? FILES_BY_NAME : FILES), err) < 0)
+    if (box_fds_arrange(program->fds, count, CTR_SLOT_FIRST, err) < 0 || confine(init, program, err) < 0)
         give_up(talk, err);
-    /* A signal that comes before the monitor has its handlers would be lost: process 1 ignores what it does
+    if (program->parent) {
+        end_with_parent(true); /* in a PID namespace of the container's that is so anyway */
+        if (getppid() != program->parent)
+            _exit(1);
+    }
+    /* A signal that comes before the program has its handlers would be lost: process 1 ignores what it does
      * not handle. The monitor unblocks them. */
     sigset_t ending;
     sigemptyset(&ending);
@@ -310,9 +317,64 @@ static void become_monitor(struct init *init, int conn, char *args, size_t len, 
     sigaddset(&ending, SIGHUP);
     sigprocmask(SIG_BLOCK, &ending, NULL);
     RK_FAULT("init:confined");
-    syscall(SYS_execveat, monitor, "", argv, envp, AT_EMPTY_PATH);
-    rk_fail_errno(err, "execute the monitor");
+    syscall(SYS_execveat, binary, "", argv, envp, AT_EMPTY_PATH);
+    rk_fail_errno(err, "execute '%s'", argv[0]);
     give_up(talk, err);
+}
+
+/* Become the monitor: argv is the message's payload. */
+static void become_monitor(struct init *init, int conn, char *args, size_t len, const int *taps,
+                           size_t tap_count, struct rk_err *err)
+{
+    size_t slots = init->args->slot_count, kept = init->args->preserved;
+    size_t gates = init->args->files->n > 0;
+    struct program monitor = {.binary = init->monitor,
+                              .args = args,
+                              .len = len,
+                              .count = slots + tap_count + gates + kept,
+                              .files = gates ? FILES_BY_NAME : FILES};
+    if (monitor.count > CTR_SLOTS_MAX) {
+        rk_fail(err, -E2BIG, "more than %d descriptors", CTR_SLOTS_MAX);
+        return;
+    }
+    memcpy(monitor.fds, init->slots, slots * sizeof monitor.fds[0]);
+    memcpy(monitor.fds + slots, taps, tap_count * sizeof monitor.fds[0]);
+    if (gates)
+        monitor.fds[slots + tap_count] = conn;
+    memcpy(monitor.fds + slots + tap_count + gates, init->preserved, kept * sizeof monitor.fds[0]);
+    if (box_label_set(init->label, init->args->spec, err) < 0)
+        give_up(conn, err);
+    become(init, conn, &monitor, err);
+}
+
+/* Have a child become the relay; the descriptors, of which the first is its binary, are the child's then. The
+ * label of a security module is inherited, and cannot be set by the child. */
+static void start_relay(struct init *init, int conn, char *args, size_t len, int *fds, size_t fd_count)
+{
+    struct rk_err err = {0};
+    struct program relay = {
+        .args = args, .len = len, .count = fd_count - 1, .files = FILES, .parent = getpid()};
+    if (fd_count < 2) {
+        rk_fail(&err, -EPROTO, "start the relay: no descriptors");
+        give_up(conn, &err);
+    }
+    relay.binary = fds[0];
+    memcpy(relay.fds, fds + 1, relay.count * sizeof fds[0]);
+    if (box_label_set(init->label, init->args->spec, &err) < 0)
+        give_up(conn, &err);
+    pid_t pid = fork();
+    if (pid == 0) {
+        RK_FAULT("init:relay");
+        become(init, conn, &relay, &err);
+        give_up(conn, &err);
+    }
+    if (pid < 0) {
+        rk_fail_errno(&err, "start the relay for DNS and DHCP%s",
+                      errno == EAGAIN ? " (it is a second process: does the pids limit allow two?)" : "");
+        give_up(conn, &err);
+    }
+    for (size_t i = 0; i < fd_count; i++)
+        close(fds[i]);
 }
 
 /* One `start`: run the hooks when told so, become the monitor when told so. Returns when that start went away
@@ -337,6 +399,8 @@ static void serve_start(struct init *init, int conn, char *msg, const struct rk_
                 give_up(conn, &err);
             RK_FAULT("init:startContainer");
             send_letter(conn, CTR_MSG_DONE);
+        } else if (msg[0] == CTR_MSG_RELAY) {
+            start_relay(init, conn, msg + 1, (size_t)n - 1, taps, tap_count);
         } else if (msg[0] == CTR_MSG_EXEC) {
             RK_FAULT("init:told");
             become_monitor(init, conn, msg + 1, (size_t)n - 1, taps, tap_count, &err);

@@ -24,6 +24,7 @@ enum ctr_message {
     CTR_MSG_HOOKS = 'H',  /* →  state JSON: run the createContainer, later the startContainer hooks */
     CTR_MSG_DONE = 'D',   /* ←  they ran */
     CTR_MSG_GATE = 'G',   /* →  create is over: wait at the gate */
+    CTR_MSG_RELAY = 'L', /* →  argv, the relay's binary and its descriptors: have a child become the relay */
     CTR_MSG_EXEC = 'X',  /* →  argv, each string with its NUL, and the taps: become the monitor; answered by
                             the stream's end */
     CTR_MSG_ERROR = 'E', /* ←  text: it failed, and this process ends */

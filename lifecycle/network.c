@@ -16,6 +16,7 @@
 #include "lib/fd.h"
 #include "lifecycle/apart.h"
 #include "lifecycle/record_net.h"
+#include "lifecycle/relay.h"
 #include "sandbox/namespaces.h"
 
 /* A visit to another network namespace; `own` leads back. */
@@ -159,7 +160,7 @@ static int add_devices(struct ctr_record *record, const struct net_survey *surve
 
 /* Wire device after device; record->wires tells how far that went. */
 static int wire_all(struct ctr_network *network, struct ctr_record *record, struct net_session *session,
-                    const struct net_link **links, struct rk_err *err)
+                    const struct net_link **links, bool relayed, struct rk_err *err)
 {
     for (size_t i = 0, d = 0; i < record->device_count; i++) {
         if (record->devices[i].type != RK_SOLO5_NET)
@@ -170,7 +171,7 @@ static int wire_all(struct ctr_network *network, struct ctr_record *record, stru
         if (link && ctr_link_copy(&w->link, link) < 0)
             return rk_fail(err, -ENOMEM, "out of memory");
         int r = net_wire_make(&w->wire, session, link ? record->network_mode : "none", link,
-                              record->tap_owner, err);
+                              record->tap_owner, relayed, err);
         if (r < 0) {
             free(w->link.addrs);
             free(w->link.routes);
@@ -205,7 +206,7 @@ static int undo_in(const struct ctr_record *record, struct net_session *session,
 
 /* All that happens inside the namespace. */
 static int make_inside(struct ctr_network *network, struct ctr_record *record, struct net_session *session,
-                       struct rk_err *err)
+                       struct ctr_relay *relay, struct rk_err *err)
 {
     struct net_survey survey;
     int r = net_survey_take(&survey, session, err);
@@ -224,10 +225,12 @@ static int make_inside(struct ctr_network *network, struct ctr_record *record, s
         r = rk_fail(err, -ENOMEM, "out of memory");
     } else {
         match_links(record, &survey, links, taken);
-        r = wire_all(network, record, session, links, err);
+        r = wire_all(network, record, session, links, relay->wanted, err);
         for (size_t i = 0; i < survey.link_count && r == 0; i++)
             if (!taken[i])
                 describe_link(&network->nets[network->net_count++], &survey.links[i]);
+        if (r == 0)
+            r = ctr_relay_attach(relay, record, network->nets, err);
     }
     net_survey_fini(&survey);
     RK_FAULT("network:wired");
@@ -246,7 +249,7 @@ bool ctr_network_needed(const struct ctr_record *record, bool describe)
 }
 
 int ctr_network_make(struct ctr_network *ret_network, struct ctr_record *record, bool describe,
-                     struct rk_err *err)
+                     struct ctr_relay *relay, struct rk_err *err)
 {
     struct ctr_network network = {.net_count = 0};
     struct visit visit;
@@ -269,7 +272,7 @@ int ctr_network_make(struct ctr_network *ret_network, struct ctr_record *record,
                     "needs an address "
                     "of its own: use a bridge network instead of --network host");
     else
-        r = make_inside(&network, record, visit.session, err);
+        r = make_inside(&network, record, visit.session, relay, err);
     leave(&visit);
     if (r == 0)
         *ret_network = network;
@@ -316,23 +319,4 @@ void ctr_network_fini(struct ctr_network *network)
 {
     free(network->nets);
     *network = (struct ctr_network){.net_count = 0};
-}
-
-void ctr_network_dns(const struct ctr_record *record, char out[INET6_ADDRSTRLEN])
-{
-    rk_autofree char *text = NULL;
-    rk_autoclose int root = -1;
-    rk_autoclose int fd = -1;
-    out[0] = '\0';
-    if (record->resolv_conf) {
-        fd = open(record->resolv_conf, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    } else {
-        root = open(record->rootfs, O_PATH | O_DIRECTORY | O_CLOEXEC);
-        fd = root < 0 ? -1 : rk_open_regular_in_root(root, "etc/resolv.conf", O_RDONLY | O_NONBLOCK);
-    }
-    if (fd < 0 || rk_read_fd(fd, 65536, &text, NULL) < 0)
-        return;
-    for (char *line = text, *save = NULL; (line = strtok_r(line, "\n", &save)); line = NULL)
-        if (sscanf(line, " nameserver %45s", out) == 1)
-            return;
 }

@@ -6,6 +6,8 @@
 #include "bundle/guest.h"
 #include "lifecycle/record.h"
 
+struct ctr_relay;
+
 /* What start learned. Texts in `nets` are copies; device names are borrowed from the record. */
 struct ctr_network {
     struct bnd_guest_net *nets; /* the manifest's devices in their order, then links without a device */
@@ -18,10 +20,11 @@ bool ctr_network_needed(const struct ctr_record *record, bool describe);
 /* In the network namespace of the container's process: look at the links, make one tap for every network
  * device of the manifest (record->wires, with open descriptors), wired to the link of the same name or else
  * to the next free one, and describe all. Without a network device no tap is made, and without `describe` the
- * namespace is not even looked at. On failure nothing is left. The taps last as long as their descriptors:
- * what is to be undone by another process is first written down, then kept. */
+ * namespace is not even looked at. Where a relay is wanted the wires are made for it, and it gets what it
+ * needs (lifecycle/relay.h). On failure nothing is left. The taps last as long as their descriptors: what is
+ * to be undone by another process is first written down, then kept. */
 int ctr_network_make(struct ctr_network *ret_network, struct ctr_record *record, bool describe,
-                     struct rk_err *err);
+                     struct ctr_relay *relay, struct rk_err *err);
 
 /* Let the taps of record->wires, which is saved, outlive this process. */
 int ctr_network_keep(const struct ctr_record *record, struct rk_err *err);
@@ -33,8 +36,5 @@ int ctr_network_keep(const struct ctr_record *record, struct rk_err *err);
 int ctr_network_undo(const struct ctr_record *record, const char *netns, struct rk_err *err);
 
 void ctr_network_fini(struct ctr_network *network);
-
-/* The first name server of the container's resolv.conf; empty when there is none. */
-void ctr_network_dns(const struct ctr_record *record, char out[INET6_ADDRSTRLEN]);
 
 #endif

@@ -91,7 +91,9 @@ static int record_args(struct ctr_record *r, const struct rk_argv *args, size_t 
                        const struct cfg_annotations *wishes)
 {
     int code = 0;
-    r->verbatim = wishes->cmdline != NULL;
+    /* "unikernel" is what people wrote for a command where an engine wanted one and urunc did not. */
+    bool bare = first >= args->n || (first + 1 == args->n && strcmp(args->v[first], "unikernel") == 0);
+    r->verbatim = wishes->cmdline && (bare || !wishes->cmdline_if_bare);
     if (r->verbatim)
         return rk_argv_add(&r->args, wishes->cmdline);
     for (size_t i = first; i < args->n && code == 0; i++)

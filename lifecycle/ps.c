@@ -1,4 +1,4 @@
-/* ps: the processes of a container, which for a unikernel is its monitor. */
+/* ps: the processes of a container: its monitor, and what that one needs beside it. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,7 +11,7 @@
 #include "lifecycle/call.h"
 
 /* runc's table is that of ps(1); its own arguments may follow the id. */
-static int exec_ps(pid_t pid, char **args, struct rk_err *err)
+static int exec_ps(const char *pids, char **args, struct rk_err *err)
 {
     rk_autoargv struct rk_argv argv = {0};
     int r = rk_argv_add(&argv, "ps");
@@ -22,11 +22,30 @@ static int exec_ps(pid_t pid, char **args, struct rk_err *err)
     if (r == 0)
         r = rk_argv_add(&argv, "-p");
     if (r == 0)
-        r = rk_argv_addf(&argv, "%d", (int)pid);
+        r = rk_argv_add(&argv, pids);
     if (r < 0)
         return rk_fail(err, r, "out of memory");
     execvp("ps", argv.v);
     return rk_fail_errno(err, "execute ps");
+}
+
+/* The container's processes, "1,2,3": those of its cgroup, the monitor first; NULL when it has stopped. */
+static int list(char **ret_pids, const struct ctr_record *record, struct rk_err *err)
+{
+    rk_autofree pid_t *pids = NULL;
+    size_t count = 0, size;
+    *ret_pids = NULL;
+    if (ctr_record_status(record) == CTR_STOPPED)
+        return 0;
+    box_cgroup_processes(&pids, &count, &record->cgroup); /* without them it is the monitor that we know of */
+    FILE *out = open_memstream(ret_pids, &size);
+    if (!out)
+        return rk_fail_errno(err, "out of memory");
+    fprintf(out, "%d", (int)record->process.pid);
+    for (size_t i = 0; i < count; i++)
+        if (pids[i] != record->process.pid)
+            fprintf(out, ",%d", (int)pids[i]);
+    return fclose(out) != 0 ? rk_fail(err, -ENOMEM, "out of memory") : 0;
 }
 
 /* The id is the first argument that is no flag of our own; what follows is for ps(1). */
@@ -69,16 +88,19 @@ int ctr_ps_verb(struct ctr_call *call, struct rk_err *err)
     r = ctr_store_get(&dir, &record, &call->store, id, false, err);
     if (r < 0)
         return r;
-    pid_t pid = ctr_record_status(record) == CTR_STOPPED ? 0 : record->process.pid;
+    rk_autofree char *pids = NULL;
+    r = list(&pids, record, err);
     ctr_record_free(record);
+    if (r < 0)
+        return r;
     if (strcmp(format, "json") == 0) {
-        if (pid)
-            printf("[%d]\n", (int)pid);
+        if (pids)
+            printf("[%s]\n", pids);
         else
             puts("null"); /* runc's word for none */
         return 0;
     }
     if (strcmp(format, "table") != 0)
         return rk_fail(err, -EINVAL, "invalid format option: %s", format);
-    return pid ? exec_ps(pid, rest, err) : rk_fail(err, -ESRCH, "container not running");
+    return pids ? exec_ps(pids, rest, err) : rk_fail(err, -ESRCH, "container not running");
 }

@@ -56,6 +56,11 @@ json_t *ctr_record_wires_to_json(const struct ctr_record *record)
             json_pack("{s:s,s:s,s:i,s:s,s:i,s:s,s:i,s:s,s:i}", "mode", w->mode, "tap", w->tap, "tapIndex",
                       w->tap_ifindex, "link", w->link, "linkIndex", w->link_ifindex, "bridge", w->bridge,
                       "bridgeIndex", w->bridge_ifindex, "mac", mac, "mtu", (int)w->mtu);
+        if (o && w->ports_low > 0 &&
+            json_object_set_new(o, "ports", json_pack("[i,i]", (int)w->ports_low, (int)w->ports_high)) < 0) {
+            json_decref(o);
+            o = NULL;
+        }
         if (o && *w->link && json_object_set_new(o, "before", link_to_json(&record->wires[i].link)) < 0) {
             json_decref(o);
             o = NULL;
@@ -156,21 +161,25 @@ int ctr_record_wires_from_json(struct ctr_record *record, json_t *json, struct r
     {
         struct net_wire *w = &record->wires[i].wire;
         const char *mode, *tap, *link, *bridge, *mac;
-        int mtu;
-        json_t *before = NULL;
+        int mtu, low = 0, high = 0;
+        json_t *before = NULL, *ports = NULL;
         w->fd = -1;
         record->wire_count = i + 1;
-        if (json_unpack(v, "{s:s,s:s,s:i,s:s,s:i,s:s,s:i,s:s,s:i,s?o}", "mode", &mode, "tap", &tap,
+        if (json_unpack(v, "{s:s,s:s,s:i,s:s,s:i,s:s,s:i,s:s,s:i,s?o,s?o}", "mode", &mode, "tap", &tap,
                         "tapIndex", &w->tap_ifindex, "link", &link, "linkIndex", &w->link_ifindex, "bridge",
                         &bridge, "bridgeIndex", &w->bridge_ifindex, "mac", &mac, "mtu", &mtu, "before",
-                        &before) < 0)
+                        &before, "ports", &ports) < 0)
             return malformed(err, "wires");
+        if (ports && (json_unpack(ports, "[i,i]", &low, &high) < 0 || low < 1 || high < low || high > 65535))
+            return malformed(err, "wires[].ports");
         snprintf(w->mode, sizeof w->mode, "%s", mode);
         snprintf(w->tap, sizeof w->tap, "%s", tap);
         snprintf(w->link, sizeof w->link, "%s", link);
         snprintf(w->bridge, sizeof w->bridge, "%s", bridge);
         mac_from_text(w->mac, mac);
         w->mtu = (unsigned)mtu;
+        w->ports_low = (unsigned)low;
+        w->ports_high = (unsigned)high;
         if (before && link_from_json(&record->wires[i].link, before) < 0)
             return malformed(err, "wires[].before");
     }

@@ -24,6 +24,7 @@
 #include "lifecycle/init.h"
 #include "lifecycle/network.h"
 #include "lifecycle/record_net.h"
+#include "lifecycle/relay.h"
 
 #define CMDLINE_MAX 8192 /* bytes with the NUL: HVT_CMDLINE_SIZE and SPT_CMDLINE_SIZE of Solo5 */
 
@@ -72,16 +73,12 @@ static int run_start_hooks(int gate, const struct ctr_record *record, struct rk_
 
 /* What the guest is told, quoted by its family, and not longer than a tender passes on. */
 static int guest_args(struct rk_argv *ret_args, const struct ctr_record *record,
-                      const struct ctr_network *network, struct rk_err *err)
+                      const struct ctr_network *network, const struct ctr_relay *relay, struct rk_err *err)
 {
-    char dns[INET6_ADDRSTRLEN] = "";
     rk_autoargv struct rk_argv warnings = {0};
     const struct bnd_family *family = bnd_family_find(record->family);
     if (!family)
         return rk_fail(err, -EINVAL, "unknown family '%s'", record->family);
-    for (size_t i = 0; i < record->args.n && !*dns; i++)
-        if (strstr(record->args.v[i], "{dns}"))
-            ctr_network_dns(record, dns);
     const struct bnd_guest guest = {
         .kind = record->kind,
         .program = record->image,
@@ -91,7 +88,7 @@ static int guest_args(struct rk_argv *ret_args, const struct ctr_record *record,
         .cwd = record->cwd,
         .keys = &record->keys,
         .hostname = record->hostname,
-        .dns = dns,
+        .dns = ctr_relay_dns(relay),
         .nets = network->nets,
         .net_count = network->net_count,
         .virtio_count = record->device_count,
@@ -197,17 +194,25 @@ static bool args_have_placeholders(const struct ctr_record *record)
     return false;
 }
 
+/* What a start works on. */
+struct launching {
+    int gate, dir;
+    struct ctr_record *record;
+    const char *monitor_dir;
+};
+
 /* From the open gate to the running guest. */
-static int launch(int gate, int dir, struct ctr_record *record, struct rk_err *err)
+static int launch(const struct launching *l, struct ctr_relay *relay, struct rk_err *err)
 {
+    struct ctr_record *record = l->record;
     rk_autoargv struct rk_argv args = {0};
     rk_autoargv struct rk_argv argv = {0};
     struct ctr_network network;
-    int r = ctr_network_make(&network, record, args_have_placeholders(record), err);
+    int r = ctr_network_make(&network, record, args_have_placeholders(record), relay, err);
     if (r < 0)
         return r;
     RK_FAULT("start:network");
-    r = guest_args(&args, record, &network, err);
+    r = guest_args(&args, record, &network, relay, err);
     ctr_network_fini(&network);
     if (r == 0)
         r = monitor_argv(&argv, record, &args, err);
@@ -215,38 +220,42 @@ static int launch(int gate, int dir, struct ctr_record *record, struct rk_err *e
         /* Written before the taps are kept and the guest runs: the wires are known to `delete` from here on,
          * and should the process not get to run, it ends, which is "stopped" whatever is written. */
         record->status = CTR_RUNNING;
-        r = ctr_store_save(dir, record, err);
+        r = ctr_store_save(l->dir, record, err);
         RK_FAULT("start:saved");
     }
     if (r == 0)
         r = ctr_network_keep(record, err);
     RK_FAULT("start:kept");
-    return r < 0 ? r : send_exec(gate, record, &argv, err);
+    if (r < 0)
+        return r;
+    ctr_relay_reserve(relay);
+    r = ctr_relay_send(relay, l->gate, err);
+    return r < 0 ? r : send_exec(l->gate, record, &argv, err);
 }
 
 /* launch, or undo what it left. */
-static int launch_or_undo(int gate, int dir, struct ctr_record *record, struct rk_err *err)
+static int launch_or_undo(const struct launching *l, struct rk_err *err)
 {
     struct rk_err ignored;
-    int r = launch(gate, dir, record, err);
-    if (r < 0 && record->netns) /* one that was made for this container ends with the process */
-        ctr_network_undo(record, record->netns, &ignored);
+    struct ctr_relay relay;
+    int r = ctr_relay_plan(&relay, l->record, l->monitor_dir, err);
+    if (r < 0)
+        return r;
+    r = launch(l, &relay, err);
+    ctr_relay_fini(&relay);
+    if (r < 0 && l->record->netns) /* one that was made for this container ends with the process */
+        ctr_network_undo(l->record, l->record->netns, &ignored);
     if (r < 0)
         RK_FAULT("start:undone");
     return r;
 }
-
-struct launching {
-    int gate, dir;
-    struct ctr_record *record;
-};
 
 static int launch_apart(void *data, struct rk_err *err)
 {
     const struct launching *l = data;
     if (l->record->userns)
         l->record->tap_owner = l->record->uid; /* as the user is called in there */
-    return launch_or_undo(l->gate, l->dir, l->record, err);
+    return launch_or_undo(l, err);
 }
 
 static void run_poststart(const struct ctr_record *record)
@@ -260,7 +269,7 @@ static void run_poststart(const struct ctr_record *record)
         ctr_hooks_run_all(&record->poststart, &place, text);
 }
 
-static int start_locked(int dir, struct ctr_record *record, struct rk_err *err)
+static int start_locked(int dir, struct ctr_record *record, const char *monitor_dir, struct rk_err *err)
 {
     enum ctr_status status = ctr_record_status(record);
     if (status == CTR_RUNNING || status == CTR_PAUSED)
@@ -274,12 +283,12 @@ static int start_locked(int dir, struct ctr_record *record, struct rk_err *err)
     RK_FAULT("start:gate");
     int r = record->start_hooks ? run_start_hooks(gate, record, err) : 0;
     RK_FAULT("start:hooks");
+    struct launching l = {gate, dir, record, monitor_dir};
     if (r == 0 && ctr_network_needed(record, args_have_placeholders(record)) && ctr_apart_needed()) {
-        struct launching l = {gate, dir, record};
         r = ctr_apart(record, launch_apart, &l, err);
         record->status = CTR_RUNNING;
     } else if (r == 0) {
-        r = launch_or_undo(gate, dir, record, err);
+        r = launch_or_undo(&l, err);
     }
     if (r < 0) {
         /* The process can't go back to waiting: it has run hooks. It ends, and the container is stopped. */
@@ -302,7 +311,7 @@ int ctr_start(struct ctr_call *call, const char *id, struct rk_err *err)
     int r = ctr_store_get(&dir, &record, &call->store, id, true, err);
     if (r < 0)
         return r;
-    r = start_locked(dir, record, err);
+    r = start_locked(dir, record, call->settings.monitor_dir, err);
     ctr_record_free(record);
     return r < 0 ? rk_wrap(err, "start container '%s'", id) : 0;
 }

@@ -2,12 +2,17 @@
 #include "lifecycle/wishes.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <string.h>
 
+#include "config/urunc.h"
 #include "hypervisor/monitor.h"
 #include "lib/cleanup.h"
 #include "lib/err.h"
+#include "lib/fd.h"
+
+#define URUNC_MAX (64 << 10) /* bytes of a /urunc.json */
 
 /* What engines call a pod's sandbox: containerd's CRI plugin and cri-dockerd, CRI-O. */
 static const char *const sandbox_marks[][2] = {
@@ -43,17 +48,60 @@ static int check_policy(const struct cfg_annotations *wishes, const struct cfg_s
     return 0;
 }
 
+/* The file in the container, if it is there and says anything. */
+static int read_urunc_file(struct cfg_urunc *ret_urunc, const struct bnd_files *files, struct rk_err *err)
+{
+    rk_autofree char *text = NULL;
+    size_t len;
+    rk_autoclose int fd = bnd_files_lookup(files, CFG_URUNC_FILE, O_RDONLY | O_NONBLOCK, false, NULL);
+    if (fd == -ENOENT || fd == -ENOTDIR)
+        return 0;
+    int r = fd < 0 ? fd : rk_read_fd(fd, URUNC_MAX, &text, &len);
+    if (r < 0) {
+        errno = -r;
+        return rk_fail_errno(err, "read '%s' in the container", CFG_URUNC_FILE);
+    }
+    return cfg_urunc_parse(ret_urunc, text, len, err);
+}
+
+/* What an image made for urunc says: as with urunc, annotations that say all they must are all there is, and
+ * else the file is. */
+static int read_urunc(struct cfg_annotations *wishes, const struct bnd_files *files, struct rk_err *err)
+{
+    const struct bnd_spec *spec = files->spec;
+    struct cfg_urunc annotations = {.file = false}, file = {.file = true};
+    int r = 0;
+    for (size_t i = 0; i < spec->annotation_count && r == 0; i++)
+        r = cfg_urunc_add(&annotations, spec->annotations[i].key, spec->annotations[i].value, err);
+    bool complete = cfg_urunc_is_complete(&annotations);
+    if (r == 0 && !complete)
+        r = read_urunc_file(&file, files, err);
+    if (r == 0 && cfg_urunc_is_given(&file))
+        r = cfg_urunc_apply(&file, wishes, err);
+    else if (r == 0 && cfg_urunc_is_given(&annotations))
+        r = cfg_urunc_apply(&annotations, wishes, err);
+    cfg_urunc_fini(&annotations);
+    cfg_urunc_fini(&file);
+    return r;
+}
+
+static int read_all(struct cfg_annotations *wishes, const struct bnd_files *files, struct rk_err *err)
+{
+    const struct bnd_spec *spec = files->spec;
+    for (size_t i = 0; i < spec->annotation_count; i++) {
+        int r = cfg_annotations_add(wishes, spec->annotations[i].key, spec->annotations[i].value, err);
+        if (r < 0)
+            return r;
+    }
+    int r = read_urunc(wishes, files, err);
+    return r < 0 ? r : cfg_annotations_check(wishes, err);
+}
+
 int ctr_wishes_read(struct cfg_annotations *ret_wishes, const struct bnd_files *files,
                     const struct cfg_settings *settings, struct rk_err *err)
 {
-    const struct bnd_spec *spec = files->spec;
     struct cfg_annotations wishes = {.monitor = NULL};
-    int r = 0;
-    bool sandbox = ctr_is_sandbox(spec);
-    for (size_t i = 0; i < spec->annotation_count && r == 0 && !sandbox; i++)
-        r = cfg_annotations_add(&wishes, spec->annotations[i].key, spec->annotations[i].value, err);
-    if (r == 0)
-        r = cfg_annotations_check(&wishes, err);
+    int r = ctr_is_sandbox(files->spec) ? 0 : read_all(&wishes, files, err);
     if (r == 0)
         r = check_policy(&wishes, settings, err);
     if (r < 0) {

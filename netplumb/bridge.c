@@ -150,7 +150,12 @@ static int apply(struct net_wire *wire, struct net_session *session, struct rk_e
     if (code < 0)
         return code;
     RK_FAULT("network:bridge");
-    code = wire_bridge(wire, session, err);
+    /* The tap's own qdisc, which goes with it, keeps what is meant for the relay off the bridge. Answers to
+     * the namespace's own clients do not reach it: the bridge takes every frame. */
+    if (wire->relayed)
+        code = net_ingress_add(session, wire->tap_ifindex, 0, wire->tap_ifindex, NET_INGRESS_SHIELD, err);
+    if (code == 0)
+        code = wire_bridge(wire, session, err);
     if (code < 0) {
         net_iface_remove(session, wire->bridge_ifindex, wire->bridge, "bridge", NULL);
         rk_wrap(err, "bridge '%s' and '%s'", wire->link, wire->tap);

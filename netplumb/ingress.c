@@ -1,10 +1,10 @@
-/* A link's ingress: an ingress qdisc with one filter that hands every frame to another interface, marked as
- * ours. */
+/* A link's ingress: an ingress qdisc with filters that hand frames to another interface, marked as ours. */
 #include "netplumb/ingress.h"
 
 #include "lib/cleanup.h"
 #include "lib/err.h"
 #include "netplumb/mode.h"
+#include "netplumb/relay/address.h"
 #include "netplumb/session.h"
 
 #include <arpa/inet.h>
@@ -49,12 +49,102 @@ static struct nl_msg *qdisc_message(int type, int flags, int ifindex)
     return rk_take(msg);
 }
 
-/* TCA_U32_ACT: one mirred action, "redirect to the egress of `to`". */
-static int put_redirect(struct nl_msg *msg, int to, int tap)
+/* What a filter does with what it matches. */
+enum deed {
+    REDIRECT, /* to the egress of the other side, and nowhere else */
+    MIRROR,   /* there too; the namespace's own stack gets it as well */
+    PASS,     /* to the namespace's own stack: without an action, classification ends here (the action for
+                 that, act_gact, is not in every kernel) */
+    LOSE,     /* to loopback's ingress, whose stack drops frames to other stations (nor is there a drop) */
+};
+
+#define LOOPBACK_IFINDEX 1 /* in every namespace */
+
+/* One filter: keys are words at offsets into the packet, all of which must match. */
+struct filter {
+    uint16_t protocol;
+    enum deed deed;
+    struct {
+        int offset;
+        uint32_t mask, value;
+    } keys[4];
+    size_t key_count;
+};
+
+/* Words of an IPv4 header without options and of UDP behind it (RFC 791, 768), and of ARP (RFC 826). */
+#define NO_OPTIONS                                                                                           \
+    {                                                                                                        \
+        0, 0x0f000000, 0x05000000                                                                            \
+    }
+#define NO_FRAGMENT                                                                                          \
+    {                                                                                                        \
+        4, 0x00003fff, 0                                                                                     \
+    }
+#define IS_UDP                                                                                               \
+    {                                                                                                        \
+        8, 0x00ff0000, 17 << 16                                                                              \
+    }
+#define TO_RELAY                                                                                             \
+    {                                                                                                        \
+        16, 0xffffffff, RLY_ADDRESS                                                                          \
+    }
+#define TO_DHCP_SERVER                                                                                       \
+    {                                                                                                        \
+        20, 0x0000ffff, RLY_DHCP_PORT                                                                        \
+    }
+#define FROM_DNS_HERE                                                                                        \
+    {                                                                                                        \
+        20, 0xffff0000 | RLY_PORTS_MASK, RLY_DNS_PORT << 16 | RLY_PORTS_FIRST                                \
+    }
+#define ARP_IS_ANSWER                                                                                        \
+    {                                                                                                        \
+        4, 0x0000ffff, 2                                                                                     \
+    }
+#define ARP_FOR_RELAY                                                                                        \
+    {                                                                                                        \
+        24, 0xffffffff, RLY_ADDRESS                                                                          \
+    }
+
+#define EVERYTHING                                                                                           \
+    {                                                                                                        \
+        ETH_P_ALL, REDIRECT, {{0, 0, 0}}, 1                                                                  \
+    }
+#define TO_THE_RELAY(deed)                                                                                   \
+    {ETH_P_IP, deed, {TO_RELAY}, 1}, {ETH_P_IP, deed, {NO_OPTIONS, IS_UDP, TO_DHCP_SERVER}, 3},              \
+    {                                                                                                        \
+        ETH_P_ARP, deed, {ARP_FOR_RELAY}, 1                                                                  \
+    }
+
+#define FILTERS_MAX (NET_BATCH - 1) /* the qdisc comes in the same datagram */
+
+/* In the order in which they are asked. Those of one preference must have one protocol: so the preference
+ * goes up with it. */
+static const struct rules {
+    struct filter filters[FILTERS_MAX];
+    size_t count;
+} all_rules[] = {
+    [NET_INGRESS_ALL] = {{EVERYTHING}, 1},
+    [NET_INGRESS_GUEST] = {{TO_THE_RELAY(PASS), EVERYTHING}, 4},
+    [NET_INGRESS_LINK] = {{{ETH_P_IP, PASS, {NO_OPTIONS, NO_FRAGMENT, IS_UDP, FROM_DNS_HERE}, 4},
+                           {ETH_P_ARP, MIRROR, {ARP_IS_ANSWER}, 1},
+                           EVERYTHING},
+                          3},
+    [NET_INGRESS_SHIELD] = {{TO_THE_RELAY(LOSE)}, 3},
+};
+
+/* TCA_U32_ACT: one mirred action. */
+static int put_action(struct nl_msg *msg, enum deed deed, int to, int tap)
 {
     struct cookie cookie = {.tap = tap};
     memcpy(cookie.tag, cookie_tag, sizeof cookie.tag);
     struct tc_mirred mirred = {.action = TC_ACT_STOLEN, .eaction = TCA_EGRESS_REDIR, .ifindex = (uint32_t)to};
+    if (deed == MIRROR) {
+        mirred.action = TC_ACT_OK;
+        mirred.eaction = TCA_EGRESS_MIRROR;
+    } else if (deed == LOSE) {
+        mirred.eaction = TCA_INGRESS_REDIR;
+        mirred.ifindex = LOOPBACK_IFINDEX;
+    }
     struct nlattr *actions = nla_nest_start(msg, TCA_U32_ACT);
     struct nlattr *first = actions ? nla_nest_start(msg, 1) : NULL;
     if (!first || nla_put_string(msg, TCA_ACT_KIND, "mirred") < 0 ||
@@ -69,27 +159,34 @@ static int put_redirect(struct nl_msg *msg, int to, int tap)
     return 0;
 }
 
-/* A u32 filter of one key that matches every frame of every protocol ("match u8 0 0"), in a filter block. */
-static struct nl_msg *filter_message(uint32_t block, int to, int tap)
+/* A u32 filter in a filter block. */
+static struct nl_msg *filter_message(uint32_t block, const struct filter *filter, unsigned preference, int to,
+                                     int tap)
 {
     struct tcmsg header = {.tcm_family = AF_UNSPEC,
                            .tcm_ifindex = (int)TCM_IFINDEX_MAGIC_BLOCK,
                            .tcm_block_index = block,
-                           .tcm_info = TC_H_MAKE(1U << 16, htons(ETH_P_ALL))}; /* preference 1 */
+                           .tcm_info = TC_H_MAKE(preference << 16, htons(filter->protocol))};
     union {
         struct tc_u32_sel selector;
-        unsigned char with_one_key[sizeof(struct tc_u32_sel) +
-                                   sizeof(struct tc_u32_key)]; /* all zero: no bit matters */
-    } match = {.with_one_key = {0}};
+        unsigned char
+            with_keys[sizeof(struct tc_u32_sel) + RK_COUNT(filter->keys) * sizeof(struct tc_u32_key)];
+    } match = {.with_keys = {0}};
     match.selector.flags = TC_U32_TERMINAL;
-    match.selector.nkeys = 1;
+    match.selector.nkeys = (unsigned char)filter->key_count;
+    for (size_t i = 0; i < filter->key_count; i++)
+        match.selector.keys[i] = (struct tc_u32_key){.mask = htonl(filter->keys[i].mask),
+                                                     .val = htonl(filter->keys[i].value),
+                                                     .off = filter->keys[i].offset};
     net_automsg struct nl_msg *msg =
         net_msg_new(RTM_NEWTFILTER, NLM_F_CREATE | NLM_F_EXCL, &header, sizeof header);
     if (!msg || nla_put_string(msg, TCA_KIND, "u32") < 0)
         return NULL;
     struct nlattr *options = nla_nest_start(msg, TCA_OPTIONS);
-    if (!options || nla_put(msg, TCA_U32_SEL, sizeof match, match.with_one_key) < 0 ||
-        put_redirect(msg, to, tap) < 0)
+    int size = (int)(sizeof match.selector + filter->key_count * sizeof match.selector.keys[0]);
+    if (!options || nla_put(msg, TCA_U32_SEL, size, match.with_keys) < 0 ||
+        (filter->deed == PASS ? nla_put_u32(msg, TCA_U32_CLASSID, 1)
+                              : put_action(msg, filter->deed, to, tap)) < 0)
         return NULL;
     nla_nest_end(msg, options);
     return rk_take(msg);
@@ -110,35 +207,60 @@ static int delete_qdisc(struct net_session *session, int ifindex, struct rk_err 
     return code == -ENOENT || code == -EINVAL || code == -ENODEV ? 0 : code;
 }
 
-/* Qdisc and filter in one datagram, of which the kernel carries out all or, when the caller was killed
- * before, nothing: a qdisc without a filter, which nobody could tell whose it is, is never left. The filter
- * goes into a block that exists only with this qdisc; addressed by the interface it would go into another's
- * qdisc when ours is refused. */
-static int add_both(struct net_session *session, struct nl_msg *qdisc, struct nl_msg *filter,
-                    size_t *ret_failed, struct rk_err *err)
+/* The messages that make an ingress: the qdisc and its filters. */
+struct making {
+    struct nl_msg *msgs[1 + FILTERS_MAX];
+    size_t count;
+};
+
+static void making_fini(struct making *making)
 {
-    struct nl_msg *both[] = {qdisc, filter};
-    return net_talk(session, both, RK_COUNT(both), NULL, NULL, ret_failed, err);
+    for (size_t i = 0; i < making->count; i++)
+        net_msg_free(&making->msgs[i]);
 }
 
-int net_ingress_add(struct net_session *session, int from, int to, int tap, struct rk_err *err)
+/* All in one datagram, of which the kernel carries out all or, when the caller was killed before, nothing: a
+ * qdisc without a filter, which nobody could tell whose it is, is never left. The filters go into a block
+ * that exists only with this qdisc; addressed by the interface they would go into another's qdisc when ours
+ * is refused. */
+static int prepare(struct making *making, int from, int to, int tap, const struct rules *rules,
+                   struct rk_err *err)
 {
-    const struct timespec pause = {.tv_nsec = BUSY_PAUSE_NS};
     uint32_t block;
-    size_t failed = 0;
+    unsigned preference = 0;
     if (getrandom(&block, sizeof block, 0) != (ssize_t)sizeof block)
         return rk_fail_errno(err, "choose a filter block");
     block |= 1; /* 0 is none */
-    net_automsg struct nl_msg *qdisc = qdisc_message(RTM_NEWQDISC, NLM_F_CREATE | NLM_F_EXCL, from);
-    net_automsg struct nl_msg *filter = filter_message(block, to, tap);
-    if (!qdisc || !filter || nla_put_u32(qdisc, TCA_INGRESS_BLOCK, block) < 0)
+    struct nl_msg *qdisc = qdisc_message(RTM_NEWQDISC, NLM_F_CREATE | NLM_F_EXCL, from);
+    making->msgs[making->count++] = qdisc;
+    if (!qdisc || nla_put_u32(qdisc, TCA_INGRESS_BLOCK, block) < 0)
         return rk_fail(err, -ENOMEM, "out of memory");
-    int code = add_both(session, qdisc, filter, &failed, err);
+    for (size_t i = 0; i < rules->count; i++) {
+        const struct filter *filter = &rules->filters[i];
+        preference += i == 0 || filter->protocol != filter[-1].protocol;
+        struct nl_msg *msg = filter_message(block, filter, preference, to, tap);
+        making->msgs[making->count++] = msg;
+        if (!msg)
+            return rk_fail(err, -ENOMEM, "out of memory");
+    }
+    return 0;
+}
+
+int net_ingress_add(struct net_session *session, int from, int to, int tap, enum net_ingress_rules rules,
+                    struct rk_err *err)
+{
+    const struct timespec pause = {.tv_nsec = BUSY_PAUSE_NS};
+    struct making making __attribute__((cleanup(making_fini))) = {.count = 0};
+    size_t failed = 0;
+    int code = prepare(&making, from, to, tap, &all_rules[rules], err);
+    if (code < 0)
+        return code;
+    code = net_talk(session, making.msgs, making.count, NULL, NULL, &failed, err);
     /* The kernel says EBUSY while an ingress qdisc that was just deleted waits for its last readers; nothing
      * tells when they are gone. */
     for (int i = 0; code == -EBUSY && failed == 0 && i < BUSY_TRIES; i++) {
         nanosleep(&pause, NULL);
-        code = add_both(session, qdisc, filter, &failed, err);
+        code = net_talk(session, making.msgs, making.count, NULL, NULL, &failed, err);
     }
     if (code == -ENOENT && failed == 0)
         return rk_wrap(err, "the kernel lacks the ingress qdisc (module sch_ingress)");

@@ -20,9 +20,20 @@ int net_ingress_find(struct net_session *session, int ifindex, int *ret_tap, str
  * texts. */
 int net_ingress_claim(struct net_session *session, const char *link, int ifindex, struct rk_err *err);
 
-/* Send every frame that comes in on `from` out of `to`, marked as belonging to the tap with ifindex `tap`. On
- * failure nothing is left; -EEXIST when `from` has an ingress qdisc. */
-int net_ingress_add(struct net_session *session, int from, int to, int tap, struct rk_err *err);
+/* What becomes of the frames that come in. */
+enum net_ingress_rules {
+    NET_INGRESS_ALL,   /* all go to the other side */
+    NET_INGRESS_GUEST, /* a relayed guest's tap: all but those to the relay, which end in the tap's own stack,
+                          where nobody listens */
+    NET_INGRESS_LINK,  /* a relayed guest's link: all but answers to the name servers' clients in the
+                          namespace (netplumb/relay.h); ARP answers go both ways */
+    NET_INGRESS_SHIELD, /* a relayed guest's tap on a bridge: those to the relay are lost, all others pass */
+};
+
+/* Treat the frames that come in on `from` by `rules`, with `to` as the other side; marked as belonging to the
+ * tap with ifindex `tap`. On failure nothing is left; -EEXIST when `from` has an ingress qdisc. */
+int net_ingress_add(struct net_session *session, int from, int to, int tap, enum net_ingress_rules rules,
+                    struct rk_err *err);
 
 /* Remove the redirect on `ifindex` that was made for `tap`; nothing else is touched, and nothing to do is no
  * error. */

@@ -66,6 +66,10 @@ struct net_wire {
     /* The guest's: the link's own, or a random locally administered one when wired to nothing. */
     uint8_t mac[6];
     unsigned mtu;
+    bool relayed; /* what the guest sends to the relay (netplumb/relay.h) goes there and nowhere else */
+    /* The namespace's ip_local_port_range before it was narrowed for the relay (net_ports_reserve); 0: it was
+     * not. */
+    unsigned ports_low, ports_high;
     int fd; /* the tap, O_CLOEXEC and O_NONBLOCK; -1 after a reload from the state */
 };
 
@@ -88,9 +92,9 @@ bool net_mode_exists(const char *name);
  * a caller that is killed before it has noted what it made leaves no tap. The link keeps its MAC, addresses
  * and routes in every mode. -EEXIST when the link has an ingress qdisc of someone else's, -EBUSY when it
  * carries a guest already or is a port of another interface; a redirect or bridge whose tap is gone (left by
- * a runtime that was killed) is taken away. */
+ * a runtime that was killed) is taken away. `relayed`: a relay will serve the guest. */
 int net_wire_make(struct net_wire *ret_wire, struct net_session *session, const char *mode,
-                  const struct net_link *link, uid_t owner, struct rk_err *err);
+                  const struct net_link *link, uid_t owner, bool relayed, struct rk_err *err);
 
 /* Let the tap outlive its descriptor. */
 int net_wire_keep(const struct net_wire *wire, struct rk_err *err);
@@ -99,10 +103,11 @@ int net_wire_keep(const struct net_wire *wire, struct rk_err *err);
  * of ours whose tap is gone. What is in use, or another's, stays. */
 int net_wire_sweep(struct net_session *session, struct rk_err *err);
 
-/* Undo what net_wire_make made: qdisc and filter on the link, the bridge, the tap; wire->fd is not read. Only
- * what is still ours is touched (name, ifindex and kind agree; of a qdisc, the mark on its filter); what is
- * gone is no error. No mode needs `link` today, it may be NULL. Removing an interface costs the kernel some
- * 20 ms, so leave it out when the namespace itself is about to go: everything goes with it. */
+/* Undo what net_wire_make made: qdisc and filters on the link, the bridge, the tap, and the ports reserved
+ * for the relay; wire->fd is not read. Only what is still ours is touched (name, ifindex and kind agree; of a
+ * qdisc, the mark on its filter); what is gone is no error. No mode needs `link` today, it may be NULL.
+ * Removing an interface costs the kernel some 20 ms, so leave it out when the namespace itself is about to
+ * go: everything goes with it. */
 int net_wire_undo(const struct net_wire *wire, struct net_session *session, const struct net_link *link,
                   struct rk_err *err);
 

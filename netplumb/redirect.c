@@ -13,15 +13,18 @@
  * pass the tap, and the guest's do not reach the stack. */
 static int apply(struct net_wire *wire, struct net_session *session, struct rk_err *err)
 {
-    int code = net_ingress_add(session, wire->tap_ifindex, wire->link_ifindex, wire->tap_ifindex, err);
+    enum net_ingress_rules guest = wire->relayed ? NET_INGRESS_GUEST : NET_INGRESS_ALL;
+    enum net_ingress_rules link = wire->relayed ? NET_INGRESS_LINK : NET_INGRESS_ALL;
+    int tap = wire->tap_ifindex;
+    int code = net_ingress_add(session, tap, wire->link_ifindex, tap, guest, err);
     if (code < 0)
         return rk_wrap(err, "redirect '%s' to '%s'", wire->tap, wire->link);
     RK_FAULT("network:redirect-tap");
-    code = net_ingress_add(session, wire->link_ifindex, wire->tap_ifindex, wire->tap_ifindex, err);
+    code = net_ingress_add(session, wire->link_ifindex, tap, tap, link, err);
     if (code == -EEXIST) {
         code = net_ingress_claim(session, wire->link, wire->link_ifindex, err);
         if (code == 0)
-            code = net_ingress_add(session, wire->link_ifindex, wire->tap_ifindex, wire->tap_ifindex, err);
+            code = net_ingress_add(session, wire->link_ifindex, tap, tap, link, err);
     }
     if (code < 0) /* the tap's half goes with the tap */
         return rk_wrap(err, "redirect '%s' to '%s'", wire->link, wire->tap);

@@ -12,7 +12,7 @@
 struct net_session;
 struct rk_err;
 
-#define NET_BATCH 4 /* messages that go to the kernel in one datagram, at most */
+#define NET_BATCH 6 /* messages that go to the kernel in one datagram, at most */
 
 /* Gets every message that answers a request, acknowledgements excepted. A negative return ends the
  * conversation's success, not the conversation: what is still in the socket is read and dropped. */

@@ -4,6 +4,7 @@
 #include "lib/fault.h"
 #include "netplumb/ingress.h"
 #include "netplumb/mode.h"
+#include "netplumb/relay.h"
 
 #include <errno.h>
 #include <string.h>
@@ -57,12 +58,12 @@ static int claim_link(const struct net_wire *wire, struct net_session *session, 
 }
 
 int net_wire_make(struct net_wire *ret_wire, struct net_session *session, const char *mode_name,
-                  const struct net_link *link, uid_t owner, struct rk_err *err)
+                  const struct net_link *link, uid_t owner, bool relayed, struct rk_err *err)
 {
     const struct net_mode *mode = link ? find_mode(mode_name) : &net_mode_none;
     if (!mode)
         return rk_fail(err, -EINVAL, "unknown network mode '%s' (there are redirect and bridge)", mode_name);
-    struct net_wire wire = {.fd = -1};
+    struct net_wire wire = {.fd = -1, .relayed = relayed && link};
     int code = describe(&wire, mode, link, err);
     if (code == 0 && mode->apply)
         code = claim_link(&wire, session, err);
@@ -110,6 +111,7 @@ int net_wire_undo(const struct net_wire *wire, struct net_session *session, cons
     /* Both halves are tried: a link that cannot be freed is no reason to leave the tap. */
     int code = mode->undo ? mode->undo(wire, session, err) : 0;
     RK_FAULT("network:unwired");
+    net_ports_restore(wire);
     struct rk_err second = {0};
     int tap_code = net_iface_remove(session, wire->tap_ifindex, wire->tap, "tun", &second);
     if (code < 0)

@@ -85,6 +85,10 @@ int box_cgroup_join_self(const struct box_cgroup *cgroup, bool born_in_v2, struc
 /* Put process `pid` into every directory: for a process that cannot do it itself. */
 int box_cgroup_join(const struct box_cgroup *cgroup, pid_t pid, struct rk_err *err);
 
+/* The processes in the cgroup, as this process' pid namespace has them: heap memory, *ret_count of them; 0
+ * when there are none to be named. -ENOMEM, or -errno when the cgroup can't be read. */
+int box_cgroup_processes(pid_t **ret_pids, size_t *ret_count, const struct box_cgroup *cgroup);
+
 /* Send SIGKILL to every process in the cgroup (cgroup.kill on v2 where it is, else cgroup.procs until empty).
  * A cgroup that is gone is no error. Only for `kill --all` and `delete --force`. */
 int box_cgroup_kill(const struct box_cgroup *cgroup, struct rk_err *err);

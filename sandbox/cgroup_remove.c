@@ -13,11 +13,13 @@
 #include "lib/cleanup.h"
 #include "lib/err.h"
 #include "lib/fault.h"
+#include "lib/fd.h"
 #include "lib/process.h"
 #include "sandbox/cgroup_impl.h"
 
-#define PATIENCE_MS 2000
-#define MAX_DEPTH   16 /* of sub-cgroups; the kernel's own tree may be deeper, a guest makes none */
+#define PATIENCE_MS   2000
+#define PROCESSES_MAX (1 << 20) /* bytes of cgroup.procs */
+#define MAX_DEPTH     16        /* of sub-cgroups; the kernel's own tree may be deeper, a guest makes none */
 
 static int64_t now_us(void)
 {
@@ -110,6 +112,38 @@ int box_cgroup_kill(const struct box_cgroup *cgroup, struct rk_err *err)
         if (!cgroup->unified) /* what is frozen dies when it thaws; -ENOENT everywhere but in the freezer */
             cg_write(dir, path, "freezer.state", "THAWED", NULL);
     }
+    return 0;
+}
+
+int box_cgroup_processes(pid_t **ret_pids, size_t *ret_count, const struct box_cgroup *cgroup)
+{
+    rk_autofree char *text = NULL;
+    rk_autofree pid_t *pids = NULL;
+    size_t count = 0;
+    *ret_pids = NULL;
+    *ret_count = 0;
+    if (cgroup->paths.n == 0)
+        return 0;
+    /* Every hierarchy holds the same ones. */
+    rk_autoclose int dir = open(cgroup->paths.v[0], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (dir < 0)
+        return -errno;
+    int r = rk_read_file_at(dir, "cgroup.procs", PROCESSES_MAX, &text, NULL);
+    if (r < 0)
+        return r;
+    for (char *line = text, *end; *line; line = *end ? end + 1 : end) {
+        long pid = strtol(line, &end, 10);
+        if (end == line)
+            break;
+        pid_t *more = reallocarray(pids, count + 1, sizeof *more);
+        if (!more)
+            return -ENOMEM;
+        pids = more;
+        if (pid > 0)
+            pids[count++] = (pid_t)pid;
+    }
+    *ret_pids = rk_take(pids);
+    *ret_count = count;
     return 0;
 }
 

@@ -158,6 +158,55 @@ kvm_usable() {
     equal "$(jq .memory "$ROOT/web/runuk.json")" $((128 << 20))
 }
 
+# qemu_guest NAME: web holds that guest, which QEMU boots.
+qemu_guest() {
+    cp "$GUESTS/$1" web/rootfs/guest
+    chmod a+r web/rootfs/guest
+}
+
+@test "accel: KVM, emulation, or whichever there is" {
+    qemu_guest hello.multiboot
+    settings '.accel = "tcg"'
+    boots 'Hello from multiboot'
+    said 'warning: the guest is emulated, which is slow: the settings say "accel": "tcg"'
+    settings '.accel = "kvm"'
+    try
+    if kvm_usable; then
+        ended 0
+        said 'Hello from multiboot'
+        said_not emulated
+    else
+        ended 1
+        said "image '/guest' is a generic unikernel that needs QEMU, which can't be used here: the settings say \"accel\": \"kvm\", and KVM cannot be used ("
+    fi
+    settings '.accel = "auto"'
+    boots 'Hello from multiboot'
+}
+
+@test "qemu: its program" {
+    qemu_guest hello.multiboot
+    settings '.qemu = "/nonexistent/qemu" | .accel = "tcg"'
+    refused "image '/guest' is a generic unikernel that needs QEMU, which can't be used here: there is no '/nonexistent/qemu': install qemu-system-x86, or set \"qemu\" in the settings"
+    settings '.qemu = $path' --arg path "$(type -P qemu-system-x86_64)"
+    boots 'Hello from multiboot'
+    settings '.monitors = ["hvt", "spt"]'
+    refused "image '/guest' is for the monitor 'qemu', which \"monitors\" in the settings does not allow"
+}
+
+@test "the man page describes every key and every annotation, and is installed" {
+    local name
+    for name in $(sed -n 's/^    {\(NULL\|"policy"\), "\([a-z_]*\)", .*/\2/p' "$TOP/config/settings.c"); do
+        grep -qE "^\.It Cm (policy\.)?$name\$" "$TOP/docs/runuk.json.5"
+    done
+    run -0 runuk features
+    for name in $(jq -r '.runuk.annotations[] | split(".") | last' <<<"$output"); do
+        grep -qE "^\.It Cm (.* , )?$name( ,|\$)" "$TOP/docs/runuk.json.5"
+    done
+    [[ $name ]]
+    make -s -C "$TOP" -n install DESTDIR=/dest PREFIX=/usr >install
+    file_has install /dest/usr/share/man/man5/runuk.json.5
+}
+
 # --- annotations ----------------------------------------------------------------------------------------------------------
 
 @test "an annotation that runuk does not know is an error, of an ordinary container too" {
@@ -245,6 +294,13 @@ kvm_usable() {
     # It survives the state file, and reaches no option of the monitor's.
     annotate org.runuk.cmdline '--mem=1 --net:service=tap0 @3'
     boots 'cmdline: --mem=1 --net:service=tap0 @3'
+}
+
+@test "cmdline: a QEMU guest gets it as it is too, and QEMU no option" {
+    qemu_guest hello.multiboot
+    settings '.accel = "tcg"'
+    annotate org.runuk.cmdline '-device help,,x  "y'
+    boots 'cmdline: /image -device help,,x  "y'
 }
 
 @test "family: another one than the bytes show, and one that does not exist" {
@@ -373,4 +429,183 @@ kvm_usable() {
     try
     ended 1
     said "annotations.org.runuk.kernel: expected a string"
+}
+
+# --- images made for urunc ------------------------------------------------------------------------------------------------
+
+# urunc_image [KEY VALUE…]: the unikernel of web is /boot/kernel, and web says what urunc must know, as annotations; more of them.
+urunc_image() {
+    [[ -e web/rootfs/boot/kernel ]] || elsewhere
+    config web '.annotations = ($ARGS.positional | [range(0; length; 2) as $i | {key: ("com.urunc.unikernel." + .[$i]), value: .[$i + 1]}]
+        | from_entries)' --args -- unikernelType mirage hypervisor spt binary /boot/kernel "$@"
+}
+
+# to_file: what the annotations say, in base64 in /urunc.json, beside a label of the image's.
+to_file() {
+    jq '.annotations | map_values(@base64) | .["org.opencontainers.image.title"] = "a title"' web/config.json >web/rootfs/urunc.json
+    config web 'del(.annotations)'
+}
+
+@test "urunc: its annotations, plain or in base64, and its file boot the same guest" {
+    urunc_image
+    config web '.process.args = ["one", "two three"]'
+    boots 'cmdline: one "two three"'
+    config web '.annotations |= map_values(@base64)'
+    boots 'cmdline: one "two three"'
+    urunc_image
+    to_file
+    boots 'cmdline: one "two three"'
+    create web
+    equal "$(jq -c '[.image, .family, .monitor]' "$ROOT/web/runuk.json")" '["/boot/kernel","mirage","spt"]'
+}
+
+@test "urunc: a command line is for containers that have none" {
+    urunc_image cmdline 'from  "the image"'
+    config web '.process.args = ["unikernel"]'
+    boots 'cmdline: from  "the image"'
+    config web '.process.args = ["/boot/kernel"]'
+    boots 'cmdline: from  "the image"'
+    config web '.process.args = ["/boot/kernel", "x"]'
+    boots 'cmdline: x'
+    config web '.process.args = ["x"]'
+    boots 'cmdline: x'
+    to_file
+    config web '.process.args = ["unikernel"]'
+    boots 'cmdline: from  "the image"'
+}
+
+@test "urunc: annotations that say enough go before the file, which goes before those that do not" {
+    urunc_image cmdline 'of the file'
+    to_file
+    config web '.process.args = ["unikernel"]'
+    boots 'cmdline: of the file'
+    urunc_image cmdline 'of the annotations'
+    boots 'cmdline: of the annotations'
+    config web 'del(.annotations["com.urunc.unikernel.binary"])'
+    boots 'cmdline: of the file'
+}
+
+@test "urunc: what runuk's own annotations say goes before all, key by key" {
+    urunc_image cmdline 'of urunc' hypervisor hvt
+    config web '.process.args = ["unikernel"] | .annotations += {"org.runuk.monitor": "spt", "org.runuk.cmdline": "of runuk"}'
+    boots 'cmdline: of runuk'
+    cp web/rootfs/boot/kernel web/rootfs/other
+    config web '.annotations["org.runuk.kernel"] = "/other"'
+    create web
+    equal "$(jq -r .image "$ROOT/web/runuk.json")" /other
+}
+
+@test "urunc: what is half specified is an error, and never an ordinary container" {
+    local key
+    for key in unikernelType hypervisor binary; do
+        linux_bundle web true
+        mkdir -p web/rootfs/boot && cp "$GUESTS/hello.spt" web/rootfs/boot/kernel
+        urunc_image
+        config web 'del(.annotations[$key])' --arg key "com.urunc.unikernel.$key"
+        refused "annotation 'com.urunc.unikernel.$key' is missing, which makes the rest of com.urunc.unikernel.* nothing"
+        to_file
+        refused "'/urunc.json': 'com.urunc.unikernel.$key' is missing, which makes the rest of com.urunc.unikernel.* nothing"
+        rm -r web
+    done
+    linux_bundle web true
+    annotate com.urunc.unikernel.cmdline x
+    refused "annotation 'com.urunc.unikernel.unikernelType' is missing, which makes the rest of com.urunc.unikernel.* nothing"
+    # A file that says nothing of unikernels is an ordinary container's.
+    config web 'del(.annotations)'
+    printf '{"org.opencontainers.image.title": "a title"}' >web/rootfs/urunc.json
+    delegated
+}
+
+@test "urunc: a file that cannot be read is an error" {
+    linux_bundle web true
+    printf '{\n"com.urunc.unikernel.binary": }\n' >web/rootfs/urunc.json
+    try
+    ended 1
+    said "'/urunc.json': line 2: "
+    printf '{"com.urunc.unikernel.binary": "/app"}' >web/rootfs/urunc.json
+    refused "'/urunc.json': 'com.urunc.unikernel.binary': expected text in base64"
+    truncate -s 1T web/rootfs/urunc.json
+    refused "read '/urunc.json' in the container: File too large"
+    rm web/rootfs/urunc.json
+    mkfifo web/rootfs/urunc.json
+    refused "read '/urunc.json' in the container: No such device"
+    rm web/rootfs/urunc.json
+    # Nothing outside of the container is read, whatever it links to.
+    printf '{' >secret
+    ln -s "$PWD/secret" web/rootfs/urunc.json
+    delegated
+}
+
+@test "urunc: paths stay in the container, and the policy holds" {
+    mkdir canary
+    cp "$GUESTS/exit.spt" canary/image
+    urunc_image binary "$PWD/canary/image"
+    refused "annotation 'com.urunc.unikernel.binary': '$PWD/canary/image' is no file in the container"
+    urunc_image binary "../../../../../../../../..$PWD/canary/image"
+    try
+    ended 1
+    said "annotation 'com.urunc.unikernel.binary': expected an absolute path inside the container, without \"..\""
+    # Without its first slash it is one all the same.
+    urunc_image binary boot/kernel
+    boots 'Hello from spt'
+    settings '.monitors = ["hvt", "qemu"]'
+    refused "annotation 'com.urunc.unikernel.hypervisor': \"monitors\" in the settings does not allow 'spt'"
+    settings 'del(.monitors) | .annotations = ["family", "monitor"]'
+    refused "annotation 'com.urunc.unikernel.binary': \"annotations\" in the settings does not allow 'kernel'"
+    to_file
+    refused "'/urunc.json': 'com.urunc.unikernel.binary': \"annotations\" in the settings does not allow 'kernel'"
+    settings 'del(.annotations)'
+    boots 'Hello from spt'
+}
+
+@test "urunc: hypervisors, and what runuk does not have" {
+    urunc_image hypervisor hvt
+    refused "annotation 'com.urunc.unikernel.hypervisor': 'hvt' does not boot image '/boot/kernel', which is for 'spt'"
+    urunc_image hypervisor firecracker
+    refused "annotation 'com.urunc.unikernel.hypervisor': 'qemu' does not boot image '/boot/kernel', which is for 'spt'"
+    urunc_image hypervisor hyperlight
+    refused "annotation 'com.urunc.unikernel.hypervisor': expected \"hvt\", \"spt\" or \"qemu\", not 'hyperlight'"
+    urunc_image unikernelType plan9
+    try
+    ended 1
+    said "annotation 'com.urunc.unikernel.unikernelType': 'plan9' is not a family that runuk knows ("
+    urunc_image bootKernel /boot/vmlinuz
+    refused "annotation 'com.urunc.unikernel.bootKernel' is not one that runuk supports"
+    urunc_image initrd /boot/kernel
+    refused "annotation 'com.urunc.unikernel.initrd': guests of the monitor 'spt' have no use for it"
+    # Where it was only asked for if possible, it is no matter.
+    urunc_image mountRootfs true
+    boots 'Hello from spt'
+    urunc_image mountRootfs false useDMBlock true solo5NetDev service unikernelVersion 0.9.0
+    boots 'Hello from spt'
+    urunc_image mountRootfs perhaps
+    refused "annotation 'com.urunc.unikernel.mountRootfs': expected \"true\" or \"false\""
+}
+
+@test "urunc: what it gives to firecracker is booted by QEMU" {
+    qemu_guest hello.multiboot
+    urunc_image hypervisor firecracker unikernelType unikraft
+    settings '.accel = "tcg"'
+    config web '.process.args = ["one"]'
+    boots 'Hello from multiboot'
+    said 'arg[0]: one'
+    urunc_image hypervisor cloud-hypervisor unikernelType unikraft cmdline 'a "b c"'
+    config web '.process.args = ["unikernel"]'
+    boots 'cmdline: /image a "b c"'
+}
+
+@test "urunc: a block image of the container's" {
+    cp "$GUESTS/block.spt" web/rootfs/guest
+    urunc_image block /data.img blkMntPoint /data
+    truncate -s 1M web/rootfs/data.img
+    config web '.process.args = ["info"]'
+    boots 'capacity: 1048576'
+    rm web/rootfs/data.img
+    refused "annotation 'com.urunc.unikernel.block': '/data.img' is no file in the container"
+}
+
+@test "urunc: the sandbox of a pod has its pod's annotations, and is none" {
+    linux_bundle web true
+    config web '.annotations = {"com.urunc.unikernel.unikernelType": "mirage", "io.kubernetes.cri.container-type": "sandbox"}'
+    delegated
 }

@@ -204,6 +204,18 @@ kvm_usable() {
     fi
 }
 
+@test "a host too busy to say whether KVM works is asked again" {
+    [[ -e /dev/kvm ]] || skip "there is no /dev/kvm here"
+    bundle a hello
+    cp "$GUESTS/hello.hvt" a/rootfs/guest
+    mkdir monitors
+    cp "$BUILD"/runuk-* monitors/
+    printf '#!/bin/sh\nexec sleep 1000\n' >monitors/runuk-hvt
+    settings --arg dir "$PWD/monitors" '.monitor_dir = $dir'
+    fails a "image '/guest' needs KVM, which this host cannot use (its probe did not end)"
+    [[ ! -e $ROOT/.runuk-kvm ]]
+}
+
 @test "a bind mount covers the rootfs: of the file, and of a directory above it" {
     bundle a hello
     mkdir volume

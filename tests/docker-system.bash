@@ -12,7 +12,7 @@ docker_up() {
     if ! cmp -s "$DOCKER_DIR/daemon.json" /etc/docker/daemon.json || ! systemctl is-active -q docker; then
         cp "$DOCKER_DIR/daemon.json" /etc/docker/daemon.json
         systemctl unmask docker.service docker.socket containerd.service 2>/dev/null
-        if ! timeout 180 systemctl restart docker; then
+        if ! timeout $((60 * RUNUK_SLOW)) systemctl restart docker; then
             journalctl -u docker --no-pager -n 20 >&2
             return 1
         fi
@@ -57,7 +57,7 @@ docker_clear() {
 }
 
 inside() {
-    timeout -k 5 60 "$@"
+    timeout -k 5 $((60 * RUNUK_SLOW)) "$@"
 }
 
 # import_image IMAGE DIR CHANGE...: an image of one layer, with the files in DIR, unless it is there already. What `docker build` makes

@@ -65,11 +65,12 @@ settled() {
     in_network ip -j link show dev eth0 | jq -e '.[0].operstate == "UP"'
 }
 
-# Interfaces with their masters, qdiscs, filters.
+# Interfaces with their masters, qdiscs, filters; the ports that may be reserved for a relay.
 links() {
     in_network ip -j link | jq -c '.[] | [.ifname, .master, .ifalias]'
     in_network tc qdisc show
     in_network tc filter show dev eth0 ingress
+    in_network cat /proc/sys/net/ipv4/ip_local_port_range
 }
 
 # --- calls ------------------------------------------------------------------------------------------------------------------

@@ -24,10 +24,12 @@ life() {
             bundle web net
             verbs=(create start 'delete --force')
             ;;
-        redirect) # a network that lives on, every hook, ended by a signal
+        redirect) # a network that lives on, a relay, every hook, ended by a signal
             bundle web net
             hooks
             joined
+            mkdir -p web/rootfs/etc
+            echo 'nameserver 127.0.0.11' >web/rootfs/etc/resolv.conf
             verbs=(create start kill delete)
             ;;
         bridge) # the same by bridge, deleted as it runs

@@ -168,7 +168,7 @@ user_runuk() {
     user_runuk kill web KILL
     timeout 10 tail --pid="$(cat xdg/pid)" -s 0.02 -f /dev/null
     user_runuk delete web
-    equal "$(find xdg/runuk -mindepth 1 -not -name .runuk-kvm)" ''
+    equal "$(find xdg/runuk -mindepth 1 -not -name ".runuk-*")" ''
 }
 
 @test "an ordinary user's run: the guest's output and status" {
@@ -184,7 +184,7 @@ user_runuk() {
     for_user
     run -1 user_runuk --rootless=false create --bundle web web
     said "create container 'web': make cgroup "
-    equal "$(find xdg/runuk -mindepth 1 -not -name .runuk-kvm)" ''
+    equal "$(find xdg/runuk -mindepth 1 -not -name ".runuk-*")" ''
 }
 
 # Where no cgroup can be made.
@@ -219,7 +219,7 @@ without_cgroups() {
     for_user
     run -1 user_runuk create --bundle web web
     said 'linux.resources: limits need a cgroup that this user may write: make cgroup'
-    equal "$(find xdg/runuk -mindepth 1 -not -name .runuk-kvm)" ''
+    equal "$(find xdg/runuk -mindepth 1 -not -name ".runuk-*")" ''
 }
 
 @test "an ordinary user without a user namespace in config.json, or with ids of others, is told" {
@@ -243,5 +243,5 @@ without_cgroups() {
     by_user unshare -r "$PWD/programs/runuk" --settings "$SETTINGS" kill web KILL
     wait_job "$job"
     equal "$status" 137
-    equal "$(find xdg/runuk -mindepth 1 -not -name .runuk-kvm)" ''
+    equal "$(find xdg/runuk -mindepth 1 -not -name ".runuk-*")" ''
 }

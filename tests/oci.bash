@@ -195,7 +195,7 @@ lives() {
 
 # Everything that the test's containers could leave: state, cgroups, processes, mounts.
 traces() {
-    find "$ROOT" -mindepth 1 -maxdepth 1 -not -name .runuk-kvm -printf 'state %f\n' 2>/dev/null
+    find "$ROOT" -mindepth 1 -maxdepth 1 -not -name .runuk-kvm -not -name .runuk-qemu -printf 'state %f\n' 2>/dev/null
     find /sys/fs/cgroup -mindepth 1 -maxdepth 3 -type d -name "$TAG*" -printf 'cgroup %p\n'
     local file pid
     for file in $(grep -lF "$TAG" /proc/[0-9]*/cgroup 2>/dev/null); do

@@ -67,3 +67,10 @@ summary() {
     RUNUK_TEST_SECONDS=1 summary 1 '0 passed, 1 failed, 0 skipped' endless
     [[ $output == *'endless: not done after '* ]]
 }
+
+@test "a file may say itself how long it takes at most" {
+    program endless 1..1
+    printf '# It is slow. tests/run: bound 1 seconds\nexec sleep 1000\n' >>"$BATS_TEST_TMPDIR/endless"
+    summary 1 '0 passed, 1 failed, 0 skipped' endless
+    [[ $output == *'endless: not done after '* ]]
+}

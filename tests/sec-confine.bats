@@ -236,6 +236,35 @@ leak() {
     ((BASH_REMATCH[1] <= 32 && BASH_REMATCH[2] <= 32))
 }
 
+# as_user COMMAND…: as the user that the monitors run as, without any privilege.
+as_user() {
+    timeout 20 setpriv --reuid 65534 --regid 65534 --clear-groups --inh-caps=-all --bounding-set=-all "$@"
+}
+
+# May a process of the same user look into the process $1?
+open_to_its_user() {
+    as_user head -c 1 "/proc/$1/maps" | wc -c
+    as_user readlink "/proc/$1/cwd" || echo no cwd
+    as_user cat "/proc/$1/environ" >/dev/null && echo environment
+}
+
+@test "another process of the monitor's user may not look into it, root may" {
+    local pid
+    waiting a
+    pid=$(pid_of a)
+    run open_to_its_user "$pid"
+    equal "$(grep -v 'Permission denied' <<<"$output" | xargs)" '0 no cwd'
+    equal "$(stat -c %u "/proc/$pid/mem")" 0
+    run as_user strace -qq -p "$pid"
+    said 'Operation not permitted'
+    # An ordinary one of that user is open.
+    background setpriv --reuid 65534 --regid 65534 --clear-groups sleep 600
+    eventually 5 grep -q sleep "/proc/$job/comm"
+    run open_to_its_user "$job"
+    equal "$(xargs <<<"$output")" "1 $PWD environment"
+    equal "$(head -c 1 "/proc/$pid/maps" | wc -c)" 1
+}
+
 @test "a container can neither see nor signal another one" {
     local a b
     waiting a

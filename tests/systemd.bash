@@ -68,7 +68,7 @@ limit() {
 
 # Beside what oci.bash looks for: units, in any state, and cgroups, the tags in their names.
 traces() {
-    find "$ROOT" -mindepth 1 -maxdepth 1 -not -name .runuk-kvm -printf 'state %f\n' 2>/dev/null
+    find "$ROOT" -mindepth 1 -maxdepth 1 -not -name ".runuk-*" -printf 'state %f\n' 2>/dev/null
     inside systemctl list-units --all --plain --no-legend "$TAG*" | sed 's/^/unit /'
     inside find /sys/fs/cgroup -type d -name "$TAG*" -printf 'cgroup %p\n'
     inside pgrep -f "$BATS_TEST_TMPDIR" -l | grep -Ev ' (bash|bats|bats-.*|timeout|tail|pgrep)$' | sed 's/^/process /'

@@ -33,8 +33,10 @@ int bnd_words_add_mirage(struct rk_argv *ret_args, const char *arg, const struct
     int r = bnd_guest_fill(&filled, arg, guest, err);
     if (r < 0)
         return r;
-    rk_autofree char *word = guest->verbatim ? NULL : quote(filled);
-    if ((!word && !guest->verbatim) || rk_argv_add(ret_args, word ? word : filled) < 0)
+    rk_autofree char *word = NULL;
+    if (!guest->verbatim)
+        word = quote(filled);
+    if ((!guest->verbatim && !word) || rk_argv_add(ret_args, word ? word : filled) < 0)
         return rk_fail(err, -ENOMEM, "out of memory");
     return 0;
 }

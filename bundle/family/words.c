@@ -47,7 +47,7 @@ const struct bnd_guest_mount *bnd_words_root(const struct bnd_guest *guest)
 
 void bnd_words_netmask(char out[INET_ADDRSTRLEN], unsigned prefix)
 {
-    uint32_t mask = htonl((uint32_t)(UINT64_MAX << (32 - (prefix < 32 ? prefix : 32))));
+    uint32_t mask = prefix ? htonl(UINT32_MAX << (prefix < 32 ? 32 - prefix : 0)) : 0;
     inet_ntop(AF_INET, &mask, out, INET_ADDRSTRLEN);
 }
 

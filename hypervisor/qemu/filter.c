@@ -3,7 +3,7 @@
 #include <sys/syscall.h>
 
 #include "hypervisor/qemu/supervisor.h"
-#include "hypervisor/solo5/bpf.h"
+#include "lib/bpf.h"
 
 int sup_confine(pid_t qemu, struct rk_err *err)
 {

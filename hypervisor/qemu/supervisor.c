@@ -66,6 +66,9 @@ static void parse(struct sup_options *options, char **argv)
     }
     if (!argv[0] || !argv[1])
         usage("no program given");
+    if (options->gate >= 0 &&
+        fcntl(options->gate, F_SETFD, FD_CLOEXEC) < 0) /* not QEMU's: its end is the word */
+        fail("the gate");
     options->argv = argv + 1;
 }
 

@@ -110,7 +110,9 @@ int main(int argc, char **argv)
     hvt.figures = &hvt.own_figures;
     struct rk_err err;
     err.code = 0;
-    int status = 0, rc = tdr_handle_signals(&err);
+    int status = 0, rc = tdr_hide(&err);
+    if (!rc)
+        rc = tdr_handle_signals(&err);
     if (!rc)
         rc = tdr_parse(&tender, RK_SOLO5_HVT, argv, &err);
     if (!rc && (tender.action == TDR_HELP || tender.action == TDR_VERSION))

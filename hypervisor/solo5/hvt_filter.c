@@ -4,8 +4,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "hypervisor/solo5/bpf.h"
 #include "hypervisor/solo5/hvt.h"
+#include "lib/bpf.h"
 
 static void allow_devices(struct bpf_filter *filter, const struct tender *tender)
 {

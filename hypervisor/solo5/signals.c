@@ -1,6 +1,7 @@
-/* The monitor as a process: the signals that end it. */
+/* The monitor as a process: who may look into it, and the signals that end it. */
 #include <errno.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -15,6 +16,11 @@ __attribute__((no_stack_protector, noreturn)) static void end_by_signal(int numb
 {
     for (;;)
         syscall(SYS_exit_group, 128 + number);
+}
+
+int tdr_hide(struct rk_err *err)
+{
+    return prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) ? rk_fail_errno(err, "hide from others of this user") : 0;
 }
 
 int tdr_handle_signals(struct rk_err *err)

@@ -103,7 +103,9 @@ int main(int argc, char **argv)
     struct spt_boot_info info = {0};
     struct rk_err err;
     err.code = 0;
-    int rc = tdr_handle_signals(&err);
+    int rc = tdr_hide(&err);
+    if (!rc)
+        rc = tdr_handle_signals(&err);
     if (!rc)
         rc = tdr_parse(&tender, RK_SOLO5_SPT, argv, &err);
     if (!rc && tender.action == TDR_RUN)

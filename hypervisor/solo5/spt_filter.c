@@ -4,8 +4,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "hypervisor/solo5/bpf.h"
 #include "hypervisor/solo5/spt.h"
+#include "lib/bpf.h"
 
 /* A whole block at a time, and none that begins behind the last one. The guest gives the offset in bytes. */
 static void allow_block(struct bpf_filter *filter, unsigned number, int fd,

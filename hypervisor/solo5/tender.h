@@ -73,6 +73,11 @@ void tdr_say(const struct tender *tender, const char *text);
  * guest. */
 int tdr_finish(const struct tender *tender, const struct rk_err *err);
 
+/* Nobody without CAP_SYS_PTRACE over this process may trace it, or read its memory or what /proc has of it:
+ * the monitors of many containers may run as one user. It also leaves no core dump (PR_SET_DUMPABLE,
+ * prctl(2)). */
+int tdr_hide(struct rk_err *err);
+
 /* End the process with 128 + signal on SIGTERM, SIGINT, SIGQUIT and SIGHUP, and unblock all signals. Handlers
  * are needed although the effect is nearly the default one: the first process of a pid namespace ignores
  * signals without. They run on a stack of their own and use no thread-local storage: an spt guest owns the

@@ -23,6 +23,7 @@ struct bare_boot {
     size_t memory_count;
     struct bare_range ramdisk; /* the first module; len 0: none */
     uint64_t cr3;              /* as the guest was entered; 0 without paging */
+    uint8_t pic_masks[2];      /* as the guest was entered */
 };
 extern struct bare_boot bare_boot;
 

@@ -87,6 +87,10 @@ void bare_power_off(void)
         bare_out16(PORT_PM1_CTRL, PM1_S5);
     else
         *(volatile uint8_t *)bare_reg32(GED_SLEEP) = GED_S5;
+    /* A machine that powers off lets its processors run on for a moment. */
+    uint64_t end = guest_monotonic() + GUEST_NSEC;
+    while (guest_monotonic() < end)
+        __asm__ volatile("pause");
 }
 
 _Noreturn void bare_triple_fault(void)
@@ -303,6 +307,8 @@ _Noreturn void bare_entry(uint32_t magic, uint64_t info, uint64_t cr3)
     init_console();
     guest.target = TARGET;
     bare_boot.cr3 = cr3;
+    bare_boot.pic_masks[0] = bare_in8(0x21);
+    bare_boot.pic_masks[1] = bare_in8(0xa1);
     const char *wrong = bare_boot_read(magic, info);
     if (wrong) {
         guest_print("boot: %s\n", wrong);

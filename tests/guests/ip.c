@@ -23,6 +23,7 @@ static size_t link_count;
 static uint8_t frame_in[FRAME_MAX];
 static uint8_t frame_out[FRAME_MAX];
 static uint16_t next_id;
+static ip_udp_fn *on_udp;
 
 /* --- checksums and text
  * -------------------------------------------------------------------------------------------------- */
@@ -70,7 +71,7 @@ const char *ip_mac_text(const uint8_t mac[6], char buf[18])
  * -----------------------------------------------------------------------------------------------------------
  */
 
-static bool parse_address(const char *text, uint32_t *ret_address, const char **ret_end)
+bool ip_parse(const char *text, uint32_t *ret_address, const char **ret_end)
 {
     uint32_t address = 0;
     for (int i = 0; i < 4; i++) {
@@ -87,7 +88,7 @@ static bool parse_address(const char *text, uint32_t *ret_address, const char **
 static bool parse_network(const char *text, uint32_t *ret_address, unsigned *ret_prefix)
 {
     uint64_t prefix;
-    if (!parse_address(text, ret_address, &text) || *text != '/' || !guest_number(text + 1, &prefix, &text) ||
+    if (!ip_parse(text, ret_address, &text) || *text != '/' || !guest_number(text + 1, &prefix, &text) ||
         *text || prefix > 32)
         return false;
     *ret_prefix = (unsigned)prefix;
@@ -128,7 +129,7 @@ static bool configure(struct ip_link *link, const struct ip_keys *keys, int argc
         guest_print("option '--%s': '%s' is no ADDRESS/PREFIX\n", keys->address, address);
         return false;
     }
-    if (gateway && (!parse_address(gateway, &link->gateway, &rest) || *rest)) {
+    if (gateway && (!ip_parse(gateway, &link->gateway, &rest) || *rest)) {
         guest_print("option '--%s': '%s' is no address\n", keys->gateway, gateway);
         return false;
     }
@@ -254,6 +255,34 @@ static void handle_icmp(const struct ip_peer *peer, const uint8_t *icmp, size_t 
     ip_send(peer, IP_PROTO_ICMP, len);
 }
 
+/* Header and checksum of a datagram whose data are at ip_payload() + UDP_LEN. */
+static void send_udp(const struct ip_peer *peer, uint16_t from_port, uint16_t to_port, size_t len)
+{
+    uint8_t *udp = ip_payload();
+    ip_put16(udp, from_port);
+    ip_put16(udp + 2, to_port);
+    ip_put16(udp + 4, (uint16_t)(UDP_LEN + len));
+    ip_put16(udp + 6, 0);
+    uint16_t sum = ip_fold(ip_sum(ip_pseudo(peer, IP_PROTO_UDP, UDP_LEN + len), udp, UDP_LEN + len));
+    ip_put16(udp + 6, sum ? sum : 0xffff); /* 0 would say that there is none */
+    ip_send(peer, IP_PROTO_UDP, UDP_LEN + len);
+}
+
+void ip_on_udp(ip_udp_fn *fn)
+{
+    on_udp = fn;
+}
+
+bool ip_udp_send(const struct ip_link *link, uint32_t to, uint16_t from_port, uint16_t to_port, size_t len)
+{
+    struct ip_peer peer = {.link = &links[link - links], .address = to};
+    memcpy(peer.mac, link->gateway ? link->gateway_mac : broadcast, 6);
+    if (link->gateway && !link->gateway_known)
+        return false;
+    send_udp(&peer, from_port, to_port, len);
+    return true;
+}
+
 static void handle_udp(const struct ip_peer *peer, const uint8_t *udp, size_t len)
 {
     if (len < UDP_LEN || ip_get16(udp + 4) < UDP_LEN || ip_get16(udp + 4) > len)
@@ -261,16 +290,12 @@ static void handle_udp(const struct ip_peer *peer, const uint8_t *udp, size_t le
     len = ip_get16(udp + 4);
     if (ip_get16(udp + 6) != 0 && ip_fold(ip_sum(ip_pseudo(peer, IP_PROTO_UDP, len), udp, len)) != 0)
         return;
-    if (ip_get16(udp + 2) != UDP_ECHO)
-        return;
-    uint8_t *answer = ip_payload();
-    memcpy(answer, udp, len);
-    ip_put16(answer, UDP_ECHO);
-    ip_put16(answer + 2, ip_get16(udp));
-    ip_put16(answer + 6, 0);
-    uint16_t sum = ip_fold(ip_sum(ip_pseudo(peer, IP_PROTO_UDP, len), answer, len));
-    ip_put16(answer + 6, sum ? sum : 0xffff); /* 0 would say that there is none */
-    ip_send(peer, IP_PROTO_UDP, len);
+    if (ip_get16(udp + 2) == UDP_ECHO) {
+        memcpy(ip_payload() + UDP_LEN, udp + UDP_LEN, len - UDP_LEN);
+        send_udp(peer, UDP_ECHO, ip_get16(udp), len - UDP_LEN);
+    } else if (on_udp) {
+        on_udp(peer, ip_get16(udp), ip_get16(udp + 2), udp + UDP_LEN, len - UDP_LEN);
+    }
 }
 
 static void handle_ip(struct ip_link *link, const uint8_t *mac, const uint8_t *ip, size_t len)
@@ -337,29 +362,35 @@ static bool announce(const struct ip_link *link)
     return !link->gateway || link->gateway_known;
 }
 
+void ip_step(uint64_t deadline)
+{
+    static uint64_t next_announce = 0;
+    static uint64_t interval = 50 * GUEST_MSEC; /* doubled each time: a new link may lose the first frames */
+    static unsigned announces = 8;
+    /* Behind the reading: what acknowledges in time must not be found too late. */
+    uint64_t now = guest_monotonic();
+    uint64_t timers = tcp_timers(now);
+    if (timers < deadline)
+        deadline = timers;
+    if (announces > 0 && now >= next_announce) {
+        bool known = true;
+        for (size_t i = 0; i < link_count; i++)
+            known = announce(&links[i]) && known;
+        announces = known ? 0 : announces - 1;
+        next_announce = now + interval;
+        interval *= 2;
+    }
+    if (announces > 0 && next_announce < deadline)
+        deadline = next_announce;
+    uint64_t ready = guest_wait(deadline);
+    for (size_t i = 0; i < link_count; i++)
+        if (ready & 1ULL << links[i].handle)
+            read_link(&links[i]);
+}
+
 _Noreturn void ip_run(void)
 {
-    uint64_t next_announce = 0;
-    uint64_t interval = 50 * GUEST_MSEC; /* doubled each time: a new link may lose the first frames */
-    unsigned announces = 8;
     guest_print("ready\n");
-    for (;;) {
-        /* Behind the reading: what acknowledges in time must not be found too late. */
-        uint64_t now = guest_monotonic();
-        uint64_t deadline = tcp_timers(now);
-        if (announces > 0 && now >= next_announce) {
-            bool known = true;
-            for (size_t i = 0; i < link_count; i++)
-                known = announce(&links[i]) && known;
-            announces = known ? 0 : announces - 1;
-            next_announce = now + interval;
-            interval *= 2;
-        }
-        if (announces > 0 && next_announce < deadline)
-            deadline = next_announce;
-        uint64_t ready = guest_wait(deadline);
-        for (size_t i = 0; i < link_count; i++)
-            if (ready & 1ULL << links[i].handle)
-                read_link(&links[i]);
-    }
+    for (;;)
+        ip_step(UINT64_MAX);
 }

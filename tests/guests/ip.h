@@ -50,6 +50,21 @@ size_t ip_links(const struct ip_link **ret_links);
 /* Answer packets for ever; does not return. */
 _Noreturn void ip_run(void);
 
+/* One round of that: wait for packets until `deadline` at the latest, and answer them. */
+void ip_step(uint64_t deadline);
+
+/* Who gets datagrams that are not for the echo port: `data` is behind the UDP header. */
+typedef void ip_udp_fn(const struct ip_peer *peer, uint16_t from_port, uint16_t to_port, const uint8_t *data,
+                       size_t len);
+void ip_on_udp(ip_udp_fn *fn);
+
+/* Send a datagram of `len` bytes, which the caller wrote to ip_payload() + 8, by the link's gateway. False as
+ * long as its MAC is not known; without a gateway it goes to everybody. */
+bool ip_udp_send(const struct ip_link *link, uint32_t to, uint16_t from_port, uint16_t to_port, size_t len);
+
+/* The address that `text` begins with; false when it begins with none. *ret_end is set to what follows. */
+bool ip_parse(const char *text, uint32_t *ret_address, const char **ret_end);
+
 /* Send `len` bytes of IP payload, which the caller wrote to ip_payload(), to the peer. */
 uint8_t *ip_payload(void);
 void ip_send(const struct ip_peer *peer, uint8_t protocol, size_t len);

@@ -1,4 +1,5 @@
-/* Prints how it was booted: memory map, first module with its checksum, page tables and local APIC. */
+/* Prints how it was booted: memory map, first module with its checksum, page tables, interrupt controllers.
+ */
 #include "bare.h"
 
 GUEST_MANIFEST();
@@ -28,6 +29,7 @@ int guest_main(int argc, char **argv)
     else
         guest_print("no module\n");
     guest_print("cr3 %lx\n", bare_boot.cr3);
+    guest_print("pic masks %02x %02x\n", bare_boot.pic_masks[0], bare_boot.pic_masks[1]);
     guest_print("lapic spurious %x lint0 %x lint1 %x\n", *bare_reg32(0xfee000f0), *bare_reg32(0xfee00350),
                 *bare_reg32(0xfee00360));
     return 0;

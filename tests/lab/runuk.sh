@@ -208,6 +208,8 @@ test_confined() {
     grep -qx 'Seccomp:.2' "/proc/$pid/status" || fail "no seccomp filter"
     grep -qx 'NoNewPrivs:.1' "/proc/$pid/status" || fail "new privileges are possible"
     ! grep -q '^Uid:.0' "/proc/$pid/status" || fail "it runs as root"
+    # What is to be dumped is its user's, what is not is root's.
+    [ "$(stat -c %u "/proc/$pid/mem")" = 0 ] || fail "others of its user may read its memory"
     ls -A "/proc/$pid/root/" >entries
     [ ! -s entries ] || fail "its root is not empty: $(cat entries)"
     children=$(cat "/proc/$pid/task/$pid/children")

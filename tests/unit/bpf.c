@@ -1,12 +1,12 @@
 /* The filter builder: every rule judged by an interpreter of the instructions that it writes, at the edges of
  * each word. */
-#include "hypervisor/solo5/bpf.h"
+#include "lib/bpf.h"
 
 #include <linux/audit.h>
-#include <linux/seccomp.h>
 #include <string.h>
 
 #include "lib/cleanup.h"
+#include "tests/unit/judge.h"
 #include "tests/unit/tap.h"
 
 #define ARCH_OWN   AUDIT_ARCH_X86_64
@@ -14,34 +14,6 @@
 #define RULE_READ  0
 #define RULE_PREAD 17
 #define RULE_EXIT  231
-
-/* What the kernel would do: true for "allow". Falling off the end, a bad jump or an unknown instruction is
- * "kill". */
-static bool allows(const struct bpf_filter *filter, const struct seccomp_data *data)
-{
-    uint32_t a = 0;
-    for (size_t pc = 0; pc < filter->count; pc++) {
-        const struct sock_filter *insn = &filter->insns[pc];
-        switch (insn->code) {
-        case BPF_LD | BPF_W | BPF_ABS:
-            if (insn->k > sizeof *data - sizeof a || insn->k % sizeof a)
-                return false;
-            memcpy(&a, (const char *)data + insn->k, sizeof a);
-            break;
-        case BPF_JMP | BPF_JEQ | BPF_K:
-            pc += a == insn->k ? insn->jt : insn->jf;
-            break;
-        case BPF_JMP | BPF_JGT | BPF_K:
-            pc += a > insn->k ? insn->jt : insn->jf;
-            break;
-        case BPF_RET | BPF_K:
-            return insn->k == SECCOMP_RET_ALLOW;
-        default:
-            return false;
-        }
-    }
-    return false;
-}
 
 static const struct {
     const char *name;
@@ -110,7 +82,8 @@ static void test_many(void)
             .nr = RULE_PREAD + 1, .arch = ARCH_OWN, .args = {fd, 0, 512, 512 * fd}};
         const struct seccomp_data beyond = {
             .nr = RULE_PREAD + 1, .arch = ARCH_OWN, .args = {fd, 0, 512, 512 * fd + 1}};
-        good = good && allows(&filter, &last) == (fd >= 3 && fd < 3 + 63) && !allows(&filter, &beyond);
+        good = good && judge_allows(&filter, &last) == (fd >= 3 && fd < 3 + 63) &&
+               !judge_allows(&filter, &beyond);
     }
     tap_ok(good && !filter.overflow, "the disks of the largest manifest");
     for (int i = 0; i < BPF_ROOM; i++)
@@ -127,7 +100,7 @@ int main(void)
     for (size_t i = 0; i < RK_COUNT(cases); i++) {
         struct seccomp_data data = {.nr = cases[i].nr, .arch = cases[i].arch};
         memcpy(data.args, cases[i].args, sizeof data.args);
-        tap_ok(allows(&filter, &data) == cases[i].allowed, "%s", cases[i].name);
+        tap_ok(judge_allows(&filter, &data) == cases[i].allowed, "%s", cases[i].name);
     }
     test_many();
     return tap_end();

@@ -291,7 +291,7 @@ static void test_verbatim(void)
         guest.keys = &keys;
         guest.args = &args;
         guest.verbatim = true;
-        int r = verbatim[i].family->cmdline(&guest, &got, &err);
+        int r = bnd_family_cmdline(verbatim[i].family, &guest, &got, &err);
         for (size_t w = 0; w < got.n; w++)
             snprintf(text + strlen(text), sizeof text - strlen(text), "%s%s", w ? " " : "", got.v[w]);
         if (!tap_ok(r == 0 && strcmp(text, verbatim[i].want) == 0, "verbatim, %s: %s",

@@ -1,8 +1,9 @@
-/* netplumb behind a command line, for tests/net-plumb.bats: it works on the network namespace in which it is
+/* netplumb behind a command line, for tests/net-*.bats: it works on the network namespace in which it is
  * started. */
 #include "lib/cleanup.h"
 #include "lib/err.h"
 #include "netplumb/net.h"
+#include "netplumb/relay.h"
 #include "tests/unit/net_answer.h"
 
 #include <errno.h>
@@ -13,6 +14,7 @@
 #include <sys/signalfd.h>
 #include <time.h>
 
+/* MODE may be MODE,relay: made for a guest with a relay. */
 static const char usage[] =
     "net_driver survey                    print links, addresses and routes\n"
     "net_driver make MODE LINK|-          make a wire, print its record, leave it\n"
@@ -23,6 +25,8 @@ static const char usage[] =
     "net_driver exec MODE LINK|- CMD...   make a wire, print its record, become CMD, @TAP@ in which is the "
     "tap's fd\n"
     "net_driver undo RECORD               undo a wire that was made\n"
+    "net_driver port LINK CMD...          become CMD, @PORT@ in which is a relay's packet socket on the "
+    "link\n"
     "net_driver sweep                     take away what was left by makers that were killed\n"
     "net_driver repeat N MODE LINK|-      make and undo N times, print the medians in microseconds\n";
 
@@ -31,6 +35,7 @@ struct context {
     struct net_survey survey;
     struct net_wire wire;
     const struct net_link *link;
+    bool relayed;
 };
 
 static void print_survey(const struct net_survey *survey)
@@ -81,7 +86,10 @@ static int make_wire(struct context *c, const char *mode, const char *link, stru
             c->link = &c->survey.links[i];
     if (!c->link && strcmp(link, "-") != 0)
         return rk_fail(err, -ENODEV, "no link '%s' in the survey", link);
-    int code = net_wire_make(&c->wire, c->session, mode, c->link, getuid(), err);
+    char plain[16];
+    snprintf(plain, sizeof plain, "%.*s", (int)strcspn(mode, ","), mode);
+    c->relayed = strchr(mode, ',') != NULL;
+    int code = net_wire_make(&c->wire, c->session, plain, c->link, getuid(), c->relayed, err);
     return code < 0 ? code : net_wire_keep(&c->wire, err);
 }
 
@@ -160,18 +168,30 @@ static int listen_frames(struct context *c, const char *ms, struct rk_err *err)
     return 0;
 }
 
-/* Become the command, with @TAP@ in its arguments replaced by the tap's descriptor. */
-static int become(struct context *c, char **argv, struct rk_err *err)
+/* Become the command, with `mark` in its arguments replaced by the descriptor's number. */
+static int become(int fd, const char *mark, char **argv, struct rk_err *err)
 {
     for (char **a = argv; *a; a++) {
-        char *at = strstr(*a, "@TAP@");
-        if (at && asprintf(a, "%.*s%d%s", (int)(at - *a), *a, c->wire.fd, at + strlen("@TAP@")) < 0)
+        char *at = strstr(*a, mark);
+        if (at && asprintf(a, "%.*s%d%s", (int)(at - *a), *a, fd, at + strlen(mark)) < 0)
             return rk_fail(err, -ENOMEM, "out of memory");
     }
-    print_record(&c->wire);
-    fcntl(c->wire.fd, F_SETFD, 0);
+    fcntl(fd, F_SETFD, 0);
     execvp(argv[0], argv);
     return rk_fail_errno(err, "run '%s'", argv[0]);
+}
+
+/* The link stands for a tap: what comes in on it comes from the guest. */
+static int with_port(const struct context *c, char **argv, struct rk_err *err)
+{
+    struct net_wire wire = {.fd = -1};
+    for (size_t i = 0; i < c->survey.link_count; i++)
+        if (!strcmp(c->survey.links[i].name, argv[2]))
+            wire.tap_ifindex = c->survey.links[i].ifindex;
+    if (!wire.tap_ifindex)
+        return rk_fail(err, -ENODEV, "no link '%s' in the survey", argv[2]);
+    int port = net_relay_port(&wire, err);
+    return port < 0 ? port : become(port, "@PORT@", argv + 3, err);
 }
 
 static long long microseconds(void)
@@ -237,9 +257,10 @@ static int with_wire(struct context *c, int argc, char **argv, struct rk_err *er
         code = answer(c, err);
     else if (!strcmp(argv[1], "listen") && argc == 5)
         code = listen_frames(c, argv[4], err);
-    else if (!strcmp(argv[1], "exec") && argc > 4)
-        code = become(c, argv + 4, err);
-    else
+    else if (!strcmp(argv[1], "exec") && argc > 4) {
+        print_record(&c->wire);
+        code = become(c->wire.fd, "@TAP@", argv + 4, err);
+    } else
         code = rk_fail(err, -EINVAL, "usage:\n%s", usage);
     struct rk_err second = {0};
     int undone = undo_wire(c, &second);
@@ -265,6 +286,8 @@ static int run(struct context *c, int argc, char **argv, struct rk_err *err)
         code = read_record(&c->wire, argv[2], err);
         return code < 0 ? code : net_wire_undo(&c->wire, c->session, NULL, err);
     }
+    if (argc > 3 && !strcmp(argv[1], "port"))
+        return with_port(c, argv, err);
     if (argc >= 4)
         return with_wire(c, argc, argv, err);
     return rk_fail(err, -EINVAL, "usage:\n%s", usage);

@@ -51,7 +51,7 @@ directory() {
 gone() {
     equal "$(as_user systemctl --user list-units --all --plain --no-legend "$TAG*")" ''
     equal "$(find /sys/fs/cgroup -name "$TAG*")" ''
-    equal "$(as_user find "$ROOT" -mindepth 1 -not -name .runuk-kvm)" ''
+    equal "$(as_user find "$ROOT" -mindepth 1 -not -name ".runuk-*")" ''
 }
 
 @test "a scope of the user's own service manager, with limits, gone with delete" {

@@ -1,7 +1,7 @@
 /* A seccomp filter that allows listed system calls with pinned arguments and kills the process on anything
  * else. */
-#ifndef BPF_BPF_H
-#define BPF_BPF_H
+#ifndef RK_BPF_H
+#define RK_BPF_H
 
 #include <linux/filter.h>
 #include <stdbool.h>

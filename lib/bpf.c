@@ -1,6 +1,6 @@
 /* Classic BPF for seccomp, written out rule by rule: no library, no heap, nothing to free once the filter is
  * armed. */
-#include "hypervisor/solo5/bpf.h"
+#include "lib/bpf.h"
 
 #include <errno.h>
 #include <linux/audit.h>

@@ -1,0 +1,159 @@
+#!/usr/bin/env bats
+# The qemu monitor: guests for bare machines from `runuk run` on. Everything is emulated (TCG), so that it is the same with and
+# without KVM.
+
+load oci
+
+setup() {
+    oci_setup
+    settings '.accel = "tcg"'
+}
+
+teardown() {
+    oci_teardown
+}
+
+# guest ID FILE [LINE]: a bundle for tests/guests/FILE; LINE is the guest's command line, one argument.
+guest() {
+    bundle "$1" hello
+    rm "$1/rootfs/guest"
+    cp "$GUESTS/$2" "$1/rootfs/guest"
+    config "$1" '.process.args = ["/guest"] + $ARGS.positional' --args -- "${@:3}"
+}
+
+# boots ID FILE [LINE]: run it to its end. $output and $status are the guest's.
+boots() {
+    guest "$@"
+    run runuk run --bundle "$BATS_TEST_TMPDIR/$1" "$1"
+}
+
+# The process whose name that is in the container.
+process() {
+    local pid
+    for pid in $(runuk ps "$1" | awk 'NR > 1 { print $2 }'); do
+        [[ $(<"/proc/$pid/comm") != "$2"* ]] || echo "$pid"
+    done
+}
+
+@test "multiboot and PVH guests get their arguments and their memory" {
+    boots a hello.multiboot 'one two  "three"'
+    ended 0
+    said 'Hello from multiboot'
+    said $'arg[0]: one\narg[1]: two\n'
+    boots b hello.multiboot64 one
+    said 'Hello from multiboot64'
+    settings '.memory_mib = 64'
+    boots c hello.pvh one
+    said 'Hello from pvh'
+    said $'cmdline: one\n'
+    memory=$(sed -n 's/^mem: //p' <<<"$output")
+    ((memory > 60 << 20 && memory <= 64 << 20))
+}
+
+@test "a memory limit less QEMU's head-room is the guest's memory" {
+    guest a hello.pvh x
+    config a '.linux.resources.memory.limit = 134217728'
+    run runuk run --bundle "$BATS_TEST_TMPDIR/a" a
+    ended 0
+    memory=$(sed -n 's/^mem: //p' <<<"$output")
+    ((memory > 48 << 20 && memory < 100 << 20))
+    config a '.linux.resources.memory.limit = 33554432'
+    run runuk run --bundle "$BATS_TEST_TMPDIR/a" a
+    ended 1
+    said 'raise the limit'
+}
+
+@test "the table of exit statuses" {
+    boots a finish.pvh '0 x'
+    ended 0
+    boots b finish.pvh '42 x'
+    ended 42
+    boots c finish.multiboot power-off
+    ended 0
+    boots d finish.multiboot triple-fault
+    ended 1
+    said 'the guest was reset'
+}
+
+@test "SIGTERM presses the button, and a guest that does not power off is ended by what follows" {
+    guest a finish.multiboot hang
+    launch a
+    runuk kill a TERM
+    becomes a stopped
+    guest b finish.multiboot spin
+    launch b
+    runuk kill b KILL
+    becomes b stopped
+}
+
+@test "start tells why QEMU does not start, and leaves nothing" {
+    guest a hello.pvh x
+    create a
+    # The firmware that QEMU looks for is gone from its root only by then; a size that it refuses is simpler.
+    runuk delete --force a
+    settings '.memory_mib = 1048576'
+    boots a hello.pvh x
+    ended 1
+    said "start container 'a': QEMU does not start: "
+    no_traces
+}
+
+@test "without QEMU or its supervisor: an error that says so" {
+    settings '.qemu = "/nonexistent/qemu"'
+    boots a hello.pvh x
+    ended 1
+    said "needs QEMU, which can't be used here: there is no '/nonexistent/qemu'"
+    settings 'del(.qemu) | .accel = "kvm"'
+    mkdir no-kvm
+    cp "$BUILD/runuk-qemu" no-kvm/
+    settings '.monitor_dir = $d' --arg d "$PWD/no-kvm"
+    boots b hello.pvh x
+    ended 1
+    said '"accel": "kvm"'
+    settings '.monitors = ["hvt", "spt"]' 
+    boots c hello.pvh x
+    ended 1
+}
+
+@test "emulation is warned of, once, in the log" {
+    settings 'del(.accel) | .monitor_dir = $d' --arg d "$PWD/dir"
+    mkdir dir
+    cp "$BUILD/runuk-qemu" dir/
+    guest a hello.pvh x
+    run runuk --log "$PWD/log" --log-format json run --bundle "$BATS_TEST_TMPDIR/a" a
+    ended 0
+    equal "$(grep -c 'the guest is emulated, which is slow' log)" 1
+}
+
+@test "an image that others may not read is an error" {
+    guest a hello.pvh x
+    chmod 0700 a/rootfs/guest
+    run runuk run --bundle "$BATS_TEST_TMPDIR/a" a
+    ended 1
+    said 'chmod a+r'
+}
+
+@test "pause, resume, ps, info, console" {
+    guest a time.pvh 'tick 200'
+    launch a
+    prints a 'tick '
+    [[ -n $(process a runuk-qemu) && -n $(process a qemu-system) ]]
+    runuk pause a
+    is a paused
+    runuk resume a
+    is a running
+    run runuk exec a :info
+    said 'monitor: qemu'
+    background runuk exec a :console >shown 2>&1
+    eventually 10 file_has shown 'tick '
+    runuk kill a KILL
+}
+
+@test "20 times run and delete, and nothing is left" {
+    guest a hello.pvh x
+    for _ in {1..20}; do
+        run runuk run --bundle "$BATS_TEST_TMPDIR/a" a
+        ended 0
+    done
+    no_traces
+}
