@@ -307,7 +307,7 @@ $(B)/runuk-scope: $(addprefix $(B)/scope/,$(SCOPE_OBJS))
 # --- unit tests and fuzz targets ------------------------------------------------------------------------------------------------
 
 # Each is tests/unit/NAME.c, a program that prints TAP and ends with 0 when all is well.
-UNIT_TESTS := annotations boot bpf config elf family figures files filters guest hvt_call image lib load loader monitor qemu record relay resolvers solo5 spec systemd urunc
+UNIT_TESTS := annotations boot bpf config elf family figures files filters guest hvt_call image lib load loader monitor qemu recognise record relay resolvers solo5 spec systemd urunc
 # Each is tests/fuzz/NAME.c with LLVMFuzzerTestOneInput, over the sources of the unit test of the same name.
 FUZZ_TESTS   := annotations boot elf family guest image loader record relay solo5 spec systemd urunc
 FUZZ_SOURCES  = $(patsubst %.o,%.c,$(filter-out tests/unit/% tests/fuzz/$(1).o,$(UNIT_OBJS_$(1))))
@@ -380,7 +380,10 @@ UNIT_OBJS_files := $(SPEC_OBJS) \
 UNIT_OBJS_family := $(FAMILY_OBJS) \
 	tests/fuzz/family.o \
 	tests/fuzz/family_guests.o \
-	tests/unit/family.o
+	tests/unit/family.o \
+	tests/unit/family_lines.o \
+	tests/unit/family_lines_more.o
+
 UNIT_OBJS_filters := \
 	lib/bpf.o \
 	hypervisor/solo5/hvt_filter.o \
@@ -459,6 +462,9 @@ UNIT_OBJS_qemu := \
 	hypervisor/qemu/stream.o \
 	lib/err.o \
 	tests/unit/qemu.o
+
+UNIT_OBJS_recognise := $(filter-out tests/%,$(UNIT_OBJS_image)) \
+	tests/unit/recognise.o
 
 UNIT_OBJS_record := $(CGROUP_OBJS) \
 	bundle/hooks.o \

@@ -49,8 +49,8 @@ static void multiboot1(struct bnd_boot *boot, const struct bnd_file *file, uint6
     uint64_t end = 0;
     if (flags & ADDRS)
         how = addresses_fit(file, at, &end) ? "address fields" : NULL;
-    else if (file->elf && !file->elf->is64 && file->elf->machine == EM_386)
-        how = "ELF32";
+    else if (file->elf && file->elf->machine == EM_386) /* QEMU looks at the machine, not at the class */
+        how = file->elf->is64 ? "ELF64 for a 32-bit machine" : "ELF32";
     if (how) {
         bnd_boot_note(boot, at, "multiboot header, flags 0x%" PRIx32 ", loaded by its %s", flags, how);
         boot->kinds |= BND_KIND_BIT(BND_MULTIBOOT);

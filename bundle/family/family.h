@@ -46,7 +46,8 @@ struct bnd_machine {
     uint16_t debug_exit; /* I/O port of isa-debug-exit; 0: no such device */
     /* BND_END_DEBUG: the number written that means success (Hermit: 1), and that is then the status 0. */
     uint8_t debug_success;
-    bool button; /* the guest powers off when the ACPI button is pressed */
+    bool reset_ends; /* the guest ends by resetting the machine: status 0, as for a power-off */
+    bool button;     /* the guest powers off when the ACPI button is pressed */
     /* Console lines that tell the status, "%s" for any text and "%d" for the status; the last one printed
      * counts. Ends with NULL. */
     const char *const *exit_lines;

@@ -145,6 +145,7 @@ static const struct bnd_machine on_pc = {
     .bus = BND_BUS_PCI,
     .end = BND_END_DEBUG,
     .debug_exit = 0x501,
+    .button = true,
     .memory_min = 64,
     .memory_default = 256,
 };

@@ -26,7 +26,8 @@ static bool recognise(const struct bnd_bytes *image, struct bnd_boot *boot, stru
     return true;
 }
 
-/* Its applications read the command line as they like: one text, split at blanks. */
+/* The kernel splits its command line at blanks and commas, and nothing is quoted. It has no IP: its sockets
+ * are virtio's. */
 static int cmdline(const struct bnd_guest *guest, struct rk_argv *ret_args, struct rk_err *err)
 {
     size_t first = ret_args->n;
@@ -37,17 +38,19 @@ static int cmdline(const struct bnd_guest *guest, struct rk_argv *ret_args, stru
     bnd_words_no_ipv6(guest, NAME);
     int r = bnd_words_args(ret_args, guest, err);
     for (size_t i = first; r == 0 && ret_args->n - first > 1 && i < ret_args->n; i++)
-        if (!ret_args->v[i][0] || strpbrk(ret_args->v[i], " \t\r\n\v\f"))
+        if (!ret_args->v[i][0] || strpbrk(ret_args->v[i], " ,\t\r\n\v\f"))
             r = bnd_words_refuse(err, NAME, "argument", ret_args->v[i],
-                                 "its applications get one text, split at blanks");
+                                 "it splits its command line at blanks and commas");
     return r;
 }
 
+/* It ends by a triple fault, when it is built to end at all. */
 static const struct bnd_machine on_microvm = {
     .type = "microvm,acpi=off,rtc=on",
     .bus = BND_BUS_MMIO,
     .end = BND_END_POWEROFF,
-    .memory_min = 32,
+    .reset_ends = true,
+    .memory_min = 16,
     .memory_default = 256,
 };
 

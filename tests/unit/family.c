@@ -8,59 +8,12 @@
 #include "lib/cleanup.h"
 #include "lib/err.h"
 #include "tests/fuzz/fuzz.h"
+#include "tests/unit/family_lines.h"
 #include "tests/unit/tap.h"
 
-static const struct bnd_guest_net one_net[] = {
-    {.device = "eth0", .ipv4 = "172.17.0.2", .ipv4_prefix = 16, .ipv4_gateway = "172.17.0.1", .mtu = 1500}};
-
-static const struct bnd_guest_net two_nets[] = {
-    {.device = "eth0", .ipv4 = "172.17.0.2", .ipv4_prefix = 16, .ipv4_gateway = "172.17.0.1", .mtu = 1400},
-    {.device = "eth1", .ipv4 = "10.1.2.3", .ipv4_prefix = 30, .mtu = 1500}};
-
-static const struct bnd_guest_net v6_net[] = {
-    {.device = "eth0", .ipv6 = "fd00::2", .ipv6_prefix = 64, .ipv6_gateway = "fd00::1", .mtu = 1500}};
-
-static const struct bnd_guest_net dual_net[] = {{.device = "eth0",
-                                                 .ipv4 = "172.17.0.2",
-                                                 .ipv4_prefix = 16,
-                                                 .ipv6 = "fd00::2",
-                                                 .ipv6_prefix = 64,
-                                                 .ipv6_gateway = "fd00::1",
-                                                 .mtu = 1500}};
-
-static const struct bnd_guest_net no_device[] = {{.link = "eth0", .ipv4 = "172.17.0.2", .ipv4_prefix = 16}};
-
-static const struct bnd_guest_mount root_9p[] = {{.kind = BND_MOUNT_9P, .tag = "fs0", .destination = "/"}};
-static const struct bnd_guest_mount root_disk[] = {
-    {.kind = BND_MOUNT_DISK, .fstype = "erofs", .destination = "/", .readonly = true},
-    {.kind = BND_MOUNT_DISK, .index = 1, .fstype = "ext4", .destination = "/data"}};
-static const struct bnd_guest_mount initrd[] = {{.kind = BND_MOUNT_INITRD, .destination = "/"}};
-static const struct bnd_guest_mount volumes[] = {
-    {.kind = BND_MOUNT_INITRD, .destination = "/"},
-    {.kind = BND_MOUNT_9P, .tag = "fs1", .destination = "/my data", .readonly = true}};
-static const struct bnd_guest_mount colon[] = {{.kind = BND_MOUNT_9P, .tag = "fs0", .destination = "/a:b"}};
-static const struct bnd_guest_mount quoted[] = {{.kind = BND_MOUNT_DISK, .destination = "/a\"b"}};
-
-#define NETS(array)   .nets = (array), .net_count = RK_COUNT(array)
-#define MOUNTS(array) .mounts = (array), .mount_count = RK_COUNT(array)
-#define WORDS         16
-
-struct line {
-    const char *name;
-    const struct bnd_family *family;
-    struct bnd_guest guest; /* lists are made of those below */
-    const char *keys[WORDS], *args[WORDS], *env[WORDS];
-    const char *want;    /* the words joined with blanks; NULL: an error … */
-    const char *mention; /* … or a warning, in which this stands; NULL: no warning at all */
-};
-
-static const struct line lines[] = {
-#include "tests/unit/family_lines.h"
-};
-
-static void to_argv(struct rk_argv *ret, const char *const words[WORDS])
+static void to_argv(struct rk_argv *ret, const char *const words[FAMILY_WORDS])
 {
-    for (size_t i = 0; i < WORDS && words[i]; i++)
+    for (size_t i = 0; i < FAMILY_WORDS && words[i]; i++)
         rk_argv_add(ret, words[i]);
 }
 
@@ -78,8 +31,8 @@ static char *join(const struct rk_argv *words)
     return text;
 }
 
-static bool check_line(const struct line *l, const struct rk_argv *words, const struct rk_argv *warnings,
-                       int r, const struct rk_err *err)
+static bool check_line(const struct family_line *l, const struct rk_argv *words,
+                       const struct rk_argv *warnings, int r, const struct rk_err *err)
 {
     rk_autofree char *text = join(words);
     bool mentioned = false;
@@ -90,10 +43,10 @@ static bool check_line(const struct line *l, const struct rk_argv *words, const 
     return r == 0 && strcmp(text, l->want) == 0 && (l->mention ? mentioned : warnings->n == 0);
 }
 
-static void test_lines(void)
+static void test_lines(const struct family_line *lines, size_t count)
 {
-    for (size_t i = 0; i < RK_COUNT(lines); i++) {
-        const struct line *l = &lines[i];
+    for (size_t i = 0; i < count; i++) {
+        const struct family_line *l = &lines[i];
         rk_autoargv struct rk_argv keys = {0};
         rk_autoargv struct rk_argv args = {0};
         rk_autoargv struct rk_argv env = {0};
@@ -351,7 +304,8 @@ int main(int argc, char **argv)
 {
     if (argc == 3 && strcmp(argv[1], "--seeds") == 0)
         return write_seeds(argv[2]);
-    test_lines();
+    test_lines(family_lines, family_line_count);
+    test_lines(family_lines_more, family_line_more_count);
     test_limits();
     test_machines();
     test_corpus();
