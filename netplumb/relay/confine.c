@@ -13,14 +13,26 @@
 
 #define ADDRESS_SPACE (16UL << 20) /* bytes; what it has by now is a quarter of that */
 
+/* The number of files stays: a descriptor above it could not be polled. */
 static int set_limits(struct rk_err *err)
 {
-    const struct rlimit none = {0, 0}, space = {ADDRESS_SPACE, ADDRESS_SPACE};
-    /* The number of files stays: a descriptor above it could not be polled. */
-    if (setrlimit(RLIMIT_FSIZE, &none) < 0 || setrlimit(RLIMIT_NPROC, &none) < 0 ||
-        setrlimit(RLIMIT_CORE, &none) < 0 || setrlimit(RLIMIT_MEMLOCK, &none) < 0 ||
-        setrlimit(RLIMIT_AS, &space) < 0)
-        return rk_fail_errno(err, "set resource limits");
+    static const struct {
+        __rlimit_resource_t what;
+        rlim_t most;
+    } limits[] = {
+        {RLIMIT_FSIZE, 0},   {RLIMIT_NPROC, 0},          {RLIMIT_CORE, 0},
+        {RLIMIT_MEMLOCK, 0}, {RLIMIT_AS, ADDRESS_SPACE},
+    };
+    for (size_t i = 0; i < sizeof limits / sizeof limits[0]; i++) {
+        struct rlimit now;
+        if (getrlimit(limits[i].what, &now) < 0)
+            return rk_fail_errno(err, "look at resource limits");
+        /* The container's own may be lower. */
+        rlim_t most = now.rlim_max < limits[i].most ? now.rlim_max : limits[i].most;
+        now = (struct rlimit){most, most};
+        if (setrlimit(limits[i].what, &now) < 0)
+            return rk_fail_errno(err, "set resource limits");
+    }
     return 0;
 }
 
