@@ -272,6 +272,13 @@ uint64_t hv_image_memory(const struct bnd_image *image)
     for (size_t i = 0; i < image->solo5.segment_count; i++)
         if (image->solo5.segments[i].vaddr + image->solo5.segments[i].memsz > end)
             end = image->solo5.segments[i].vaddr + image->solo5.segments[i].memsz;
+    for (int k = 0; k < BND_KIND_COUNT; k++) {
+        bool asked = (image->boot.kinds & BND_KIND_BIT(k)) && !is_tender_kind((enum bnd_kind)k) &&
+                     image->family && image->family->machine;
+        const struct bnd_machine *machine = asked ? image->family->machine((enum bnd_kind)k) : NULL;
+        if (machine && machine->memory_min * MIB > end)
+            end = machine->memory_min * MIB;
+    }
     return end;
 }
 

@@ -118,7 +118,8 @@ enum hv_verdict hv_monitor_judge(enum bnd_kind *ret_kind, const struct hv_monito
 int hv_monitor_choose(struct hv_choice *ret_choice, const struct bnd_images *images,
                       const struct hv_host *host, struct rk_err *err);
 
-/* Guest memory that the image needs at the least to be loaded, in bytes. */
+/* Guest memory that the image needs at the least, in bytes: to be loaded, and by what is known of its family.
+ */
 uint64_t hv_image_memory(const struct bnd_image *image);
 
 /* Guest memory in bytes: the limit (bytes; 0 or less: none) less head-room, else `fallback`; rounded down to
