@@ -52,10 +52,12 @@ manifest_note() {
 
 @test "a target that has no monitor is named, and what to do" {
     local pair
-    for pair in 3:virtio 4:muen 5:genode 6:xen 77:unknown; do
+    for pair in 4:muen 5:genode 6:xen 77:unknown; do
         poke web/rootfs/guest "$(abi_note)" "\\x$(printf %x "${pair%:*}")"
         refused "image '/guest' is built for the Solo5 target ${pair#*:}, which has no monitor here: build it for hvt or spt"
     done
+    poke web/rootfs/guest "$(abi_note)" '\x03'
+    refused "image '/guest' is built for the Solo5 target virtio, but has no multiboot header: build it for hvt or spt"
 }
 
 @test "a manifest with 65 entries, with none, of another version, of lies" {
