@@ -123,3 +123,30 @@ YAML
     run -0 compose run --rm --no-deps client curl -fsS --retry 10 --retry-connrefused --max-time 10 http://web/plain
     [[ $output == *'requests: 1'* ]]
 }
+
+@test "a unikernel finds the other services by name, also one that comes later" {
+    guest_image dns dns
+    project=$BATS_TEST_TMPDIR/names
+    mkdir "$project"
+    cat >"$project/docker-compose.yml" <<'YAML'
+version: "2.4"
+services:
+  database:
+    image: busybox
+    command: ["sleep", "600"]
+  later:
+    image: busybox
+    command: ["sleep", "600"]
+  client:
+    runtime: runuk
+    image: dns
+    depends_on: ["database"]
+    command: ["{dns}", "database", "later", "again"]
+YAML
+    compose up -d database client
+    local client
+    client=$(container client)
+    eventually 30 printed "$client" "^database: $(address "$(container database)")"
+    compose up -d later
+    eventually 60 printed "$client" "^later: $(address "$(container later)")"
+}
