@@ -63,6 +63,7 @@ RUNUK_OBJS := \
 	bundle/family/hermit.o \
 	bundle/family/includeos.o \
 	bundle/family/linux.o \
+	bundle/family/linux_tell.o \
 	bundle/family/mewz.o \
 	bundle/family/mirage.o \
 	bundle/family/nanos.o \
@@ -125,6 +126,7 @@ RUNUK_OBJS := \
 	lifecycle/look.o \
 	lifecycle/look_text.o \
 	lifecycle/network.o \
+	lifecycle/pack.o \
 	lifecycle/pause.o \
 	lifecycle/plan.o \
 	lifecycle/ps.o \
@@ -135,6 +137,7 @@ RUNUK_OBJS := \
 	lifecycle/run.o \
 	lifecycle/start.o \
 	lifecycle/state.o \
+	lifecycle/storage.o \
 	lifecycle/store.o \
 	lifecycle/unit.o \
 	lifecycle/update.o \
@@ -284,6 +287,37 @@ $(B)/loader/%.o: %.S
 
 $(B)/runuk-loader.elf: $(addprefix $(B)/loader/,$(LOADER_OBJS)) hypervisor/qemu/loader/loader.ld
 	$(call SAY,LINK)$(CC) $(LOADER_LINK) -Wl,-T,$(filter %.ld,$^) $(filter %.o,$^) -o $@
+
+# --- runuk-pack: packs the container's files; static, with what it needs of libarchive ------------------------------------------
+
+PACK_OBJS := \
+	bundle/pack/archive.o \
+	bundle/pack/cache.o \
+	bundle/pack/main.o \
+	bundle/pack/tree.o \
+	lib/err.o \
+	lib/fd.o
+
+monitors: $(B)/runuk-pack
+
+# Not all that libarchive could be made of: the writers of cpio and ISO 9660 need zlib alone.
+$(B)/runuk-pack: $(addprefix $(B)/monitor/,$(PACK_OBJS))
+	$(call SAY,LINK)$(CC) $(MONITOR_FLAGS) $^ -o $@ $(MONITOR_LINK) -larchive -lz
+
+# --- runuk-init: process 1 of a Linux guest that gets the container's files ------------------------------------------------------
+
+INIT_OBJS := \
+	hypervisor/qemu/init/config.o \
+	hypervisor/qemu/init/main.o \
+	hypervisor/qemu/init/modules.o \
+	hypervisor/qemu/init/network.o \
+	hypervisor/qemu/init/ports.o \
+	hypervisor/qemu/init/run.o
+
+monitors: $(B)/runuk-init
+
+$(B)/runuk-init: $(addprefix $(B)/monitor/,$(INIT_OBJS))
+	$(call SAY,LINK)$(CC) $(MONITOR_FLAGS) $^ -o $@ -s $(MONITOR_LINK)
 
 # --- runuk-scope: dynamic, for libsystemd, which has no static form -----------------------------------------------------------
 

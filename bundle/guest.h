@@ -72,7 +72,12 @@ struct bnd_guest {
     /* Virtio devices of whatever class, for machines whose bus is BND_BUS_MMIO: there the first -device of
      * QEMU's command line is in the last slot, and so on downwards. */
     size_t virtio_count;
-    bool emulated; /* by TCG: there is no hardware virtualisation below the guest */
+    /* The guest's process 1 is runuk's (lib/told.h), and what it needs to know beside the above. */
+    bool own_init;
+    bool terminal;               /* the console is one */
+    const struct rk_argv *user;  /* process.user: uid, gid, further groups */
+    const struct rk_argv *files; /* where the engine's files belong, in the order of their numbers */
+    bool emulated;               /* by TCG: there is no hardware virtualisation below the guest */
     /* What the guest can't be told, one line each: cmdline appends, the caller logs. NULL: nobody asks. */
     struct rk_argv *warnings;
 };

@@ -51,6 +51,8 @@ static const struct key keys[] = {
     {NULL, "qemu", PATH, FIELD(qemu), NULL, 0, 0, NULL},
     {NULL, "network_mode", WORD, FIELD(network_mode), network_modes, 0, 0, NULL},
     {NULL, "accel", WORD, FIELD(accel), accels, 0, 0, NULL},
+    {NULL, "cache_dir", PATH, FIELD(cache_dir), NULL, 0, 0, NULL},
+    {NULL, "cache_mib", NUMBER, FIELD(cache_mib), NULL, 0, CFG_MEMORY_MAX_MIB, NULL},
     {NULL, "monitors", WORDS, FIELD(monitors), cfg_monitor_words, 1, 0, NULL},
     {NULL, "annotations", WORDS, FIELD(annotations), cfg_annotation_words, 0, 0, NULL},
     {NULL, "memory_mib", NUMBER, FIELD(memory_mib), NULL, 1, CFG_MEMORY_MAX_MIB, NULL},
@@ -211,7 +213,10 @@ static int read_object(const struct reading *r, const char *group, json_t *objec
 
 static int set_defaults(struct cfg_settings *s, struct rk_err *err)
 {
-    *s = (struct cfg_settings){.memory_mib = 512, .memory_headroom_kib = -1, .uid = 65534, .gid = 65534};
+    *s = (struct cfg_settings){
+        .cache_mib = 2048, .memory_mib = 512, .memory_headroom_kib = -1, .uid = 65534, .gid = 65534};
+    if (set_string(&s->cache_dir, "/var/cache/runuk", err) < 0)
+        return -ENOMEM;
     if (set_string(&s->monitor_dir, RUNUK_LIBEXECDIR, err) < 0 ||
         set_string(&s->qemu, "/usr/bin/qemu-system-x86_64", err) < 0)
         return -ENOMEM;
@@ -270,6 +275,7 @@ void cfg_settings_fini(struct cfg_settings *settings)
     free(settings->qemu);
     free(settings->network_mode);
     free(settings->accel);
+    free(settings->cache_dir);
     rk_argv_fini(&settings->monitors);
     rk_argv_fini(&settings->annotations);
     *settings = (struct cfg_settings){0};

@@ -21,8 +21,10 @@ struct cfg_settings {
                            installation */
     char *qemu;         /* "qemu": the program of the qemu monitor; default /usr/bin/qemu-system-x86_64 */
     char *network_mode; /* "network_mode": a name of netplumb's table; default "redirect" */
-    char *accel; /* "accel": what the qemu monitor may use: "auto" (KVM where it works, else emulation),
-                    "kvm", "tcg" */
+    char *accel;       /* "accel": what the qemu monitor may use: "auto" (KVM where it works, else emulation),
+                          "kvm", "tcg" */
+    char *cache_dir;   /* "cache_dir": where packed rootfs are kept; default /var/cache/runuk */
+    int64_t cache_mib; /* "cache_mib": how much of them, MiB; default 2048 */
     enum cfg_linux policy_linux; /* "policy.linux" */
     struct rk_argv monitors;     /* "monitors": the allowed ones; empty: all */
     struct rk_argv annotations;  /* "annotations": the allowed ones, without prefix … */

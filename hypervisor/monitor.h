@@ -48,6 +48,9 @@ struct hv_launch {
     bool kvm;            /* by a monitor that can do without */
     int image_fd;        /* -1 when the monitor opens it by name */
     bool image_readonly; /* of a disk */
+    bool initrd;         /* HV_INITRD_PATH is there */
+    const char *told;    /* what an init of ours is told (bnd_family.tell); NULL: it is none of ours */
+    size_t file_count;   /* and how many files it gets: HV_FILE_PATH 0, 1, … */
     int gate_fd;         /* where a monitor that takes its time to start tells of failures; -1 */
     int kvm_fd;          /* -1 when the monitor needs none */
     int figures_fd;      /* -1 when it does not count */
@@ -85,7 +88,9 @@ struct hv_monitor {
 
 /* Where a monitor that opens files by name finds the image in its root; one that is a disk (BND_DISK) is
  * given by descriptor instead. */
-#define HV_IMAGE_PATH "/image"
+#define HV_IMAGE_PATH  "/image"
+#define HV_INITRD_PATH "/initrd"
+#define HV_FILE_PATH   "/file" /* and a number */
 
 /* How a guest is to be booted. */
 struct hv_choice {

@@ -11,6 +11,7 @@
 #include "hypervisor/qemu_files.h"
 #include "lib/cleanup.h"
 #include "lib/err.h"
+#include "lib/told.h"
 
 #define MIB (UINT64_C(1) << 20)
 
@@ -191,12 +192,29 @@ static int add_image(struct rk_argv *argv, const struct hv_launch *launch)
     int r = add_pair(argv, "-kernel", launch->kind == BND_LINUX64 ? HV_LOADER_PATH : HV_IMAGE_PATH);
     if (r == 0 && launch->kind == BND_LINUX64)
         r = add_pair(argv, "-initrd", HV_IMAGE_PATH);
+    else if (r == 0 && launch->initrd)
+        r = add_pair(argv, "-initrd", HV_INITRD_PATH);
     return r < 0 || !*line ? r : add_pair(argv, "-append", line);
+}
+
+/* What an init of ours reads: digits, and files of names of ours. */
+static int add_told(struct rk_argv *argv, const struct hv_launch *launch)
+{
+    int r = rk_argv_add(argv, "-fw_cfg");
+    if (r == 0)
+        r = rk_argv_addf(argv, "name=" RK_TOLD_NAME ",string=%s", launch->told);
+    for (size_t i = 0; i < launch->file_count && r == 0; i++) {
+        r = rk_argv_add(argv, "-fw_cfg");
+        if (r == 0)
+            r = rk_argv_addf(argv, "name=" RK_TOLD_FILES "%zu,file=" HV_FILE_PATH "%zu", i, i);
+    }
+    return r;
 }
 
 static int prepare(const struct hv_launch *launch, struct rk_argv *ret_argv)
 {
-    const struct bnd_machine *machine = launch->family->machine(launch->kind);
+    const struct bnd_machine *machine =
+        launch->told ? launch->family->init_machine(launch->kind) : launch->family->machine(launch->kind);
     int r = add_supervisor(ret_argv, launch, machine);
     if (r == 0)
         r = add_machine(ret_argv, launch, machine);
@@ -209,6 +227,8 @@ static int prepare(const struct hv_launch *launch, struct rk_argv *ret_argv)
         r = add_disk(ret_argv, &boot, disks++, machine->bus);
     for (size_t i = 0; i < launch->disk_count && r == 0; i++)
         r = add_disk(ret_argv, &launch->disks[i], disks++, machine->bus);
+    if (r == 0 && launch->told)
+        r = add_told(ret_argv, launch);
     return r < 0 ? r : add_image(ret_argv, launch);
 }
 
@@ -217,6 +237,7 @@ const struct hv_monitor hv_monitor_qemu = {
     .binary = "runuk-qemu",
     .kinds = BND_KIND_BIT(BND_MULTIBOOT) | BND_KIND_BIT(BND_PVH) | BND_KIND_BIT(BND_LINUX) |
              BND_KIND_BIT(BND_LINUX64) | BND_KIND_BIT(BND_DISK),
+    .takes = 1u << CFG_INITRD | 1u << CFG_ROOTFS,
     .score = 1,
     .by_name = true,
     .headroom = (24 + TRANSLATION_MIB) * MIB,

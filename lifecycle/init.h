@@ -12,7 +12,7 @@
     3 /* the monitor's descriptors start here: image, then /dev/kvm where needed, disks, figures where it    \
          counts, taps, the gate where it opens files itself */
 #define CTR_SLOTS_MAX     120
-#define CTR_TREES_MAX     8  /* detached mounts for the monitor's root */
+#define CTR_TREES_MAX     40 /* detached mounts for the monitor's root */
 #define CTR_PRESERVED_MAX 32 /* descriptors of the caller that are kept open */
 
 /* Messages between create or start (left) and the first process (right); a message is its letter, then the

@@ -17,6 +17,7 @@
 #include "lib/err.h"
 #include "lib/fd.h"
 #include "lib/log.h"
+#include "lifecycle/storage.h"
 #include "lifecycle/wishes.h"
 #include "sandbox/process.h"
 
@@ -179,10 +180,11 @@ static int open_monitor(struct ctr_plan *plan, const char *dir, struct rk_err *e
     return 0;
 }
 
-/* One more file of the monitor's root: that very file, as a mount of its own; what came out of an archive has
- * no name that could be mounted, and is copied. */
-static int add_tree(struct ctr_plan *plan, int *fd, const char *name, const char *target, struct rk_err *err)
+int ctr_plan_add_tree(struct ctr_plan *plan, int *fd, const char *name, const char *target,
+                      struct rk_err *err)
 {
+    if (plan->tree_count == CTR_TREES_MAX)
+        return rk_fail(err, -E2BIG, "'%s': the monitor's root has room for %d files", name, CTR_TREES_MAX);
     int tree = box_tree_detach(*fd, err);
     if (tree < 0 && tree != -EINVAL)
         return rk_wrap(err, "'%s'", name);
@@ -208,7 +210,7 @@ static int plan_root(struct ctr_plan *plan, struct bnd_image *image, const struc
                        "image '%s' can be read by its owner only, and QEMU runs as another user: chmod a+r "
                        "it in the image",
                        image->path);
-    return add_tree(plan, &image->fd, image->path, HV_IMAGE_PATH, err);
+    return ctr_plan_add_tree(plan, &image->fd, image->path, HV_IMAGE_PATH, err);
 }
 
 /* QEMU on KVM or not, as the host and the settings have it. */
@@ -327,6 +329,8 @@ static int plan_unikernel(struct ctr_plan *plan, struct ctr_call *call, const ch
         return r;
     if (plan->monitor->by_name &&
         ((r = plan_root(plan, image, &host, err)) < 0 || (r = plan_accel(plan, &host, err)) < 0))
+        return r;
+    if (plan->monitor->by_name && (r = ctr_storage_plan(plan, image, &host, wishes, err)) < 0)
         return r;
     return open_slots(plan, image, wishes, err);
 }

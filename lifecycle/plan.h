@@ -37,6 +37,12 @@ int ctr_plan_make(struct ctr_plan *ret_plan, struct ctr_call *call, const char *
                   struct rk_err *err);
 void ctr_plan_fini(struct ctr_plan *plan);
 
+/* One more file of the monitor's root, at `target` (a string that stays): that very file, as a mount of its
+ * own; what came out of an archive has no name that could be mounted, and is copied. Then *fd is taken over.
+ * `name` is for errors. */
+int ctr_plan_add_tree(struct ctr_plan *plan, int *fd, const char *name, const char *target,
+                      struct rk_err *err);
+
 /* Open what backs the block device `name`: `given`, unless that is NULL, else a bind mount whose destination
  * is /dev/NAME, /NAME or /NAME.img, else such a file in the rootfs. Read-only when the mount or the rootfs
  * is. The descriptor, or an error that lists what was looked for. */

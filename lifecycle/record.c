@@ -44,6 +44,8 @@ void ctr_record_free(struct ctr_record *r)
     rk_argv_fini(&r->keys);
     rk_argv_fini(&r->args);
     rk_argv_fini(&r->env);
+    rk_argv_fini(&r->user);
+    rk_argv_fini(&r->files);
     free(r->devices);
     ctr_record_wires_fini(r);
     box_cgroup_fini(&r->cgroup);
@@ -105,6 +107,11 @@ json_t *ctr_record_to_json(const struct ctr_record *r)
     bad |= put(j, "qemu", r->qemu);
     bad |= json_object_set_new(j, "kvm", json_boolean(r->kvm));
     bad |= json_object_set_new(j, "imageReadonly", json_boolean(r->image_readonly));
+    bad |= json_object_set_new(j, "initrd", json_boolean(r->initrd));
+    bad |= json_object_set_new(j, "ownInit", json_boolean(r->own_init));
+    bad |= json_object_set_new(j, "terminal", json_boolean(r->terminal));
+    bad |= json_object_set_new(j, "user", rk_json_from_argv(&r->user));
+    bad |= json_object_set_new(j, "files", rk_json_from_argv(&r->files));
     bad |= json_object_set_new(j, "anyNet", json_boolean(r->any_net));
     bad |= json_object_set_new(j, "memory", json_integer((json_int_t)r->memory));
     bad |= json_object_set_new(j, "devices", devices_to_json(r));
@@ -261,6 +268,11 @@ static int fill_from_json(struct ctr_record *r, json_t *j, struct rk_err *err)
         (code = rk_json_bool(j, "", "kvm", &r->kvm, err)) < 0 ||
         (code = rk_json_bool(j, "", "anyNet", &r->any_net, err)) < 0 ||
         (code = rk_json_bool(j, "", "imageReadonly", &r->image_readonly, err)) < 0 ||
+        (code = rk_json_bool(j, "", "initrd", &r->initrd, err)) < 0 ||
+        (code = rk_json_bool(j, "", "ownInit", &r->own_init, err)) < 0 ||
+        (code = rk_json_bool(j, "", "terminal", &r->terminal, err)) < 0 ||
+        (code = rk_json_strings(j, "", "user", &r->user, err)) < 0 ||
+        (code = rk_json_strings(j, "", "files", &r->files, err)) < 0 ||
         (code = devices_from_json(r, j, err)) < 0 || (code = ctr_record_wires_from_json(r, j, err)) < 0 ||
         (code = rk_json_bool(j, "", "cgroupUnified", &r->cgroup.unified, err)) < 0 ||
         (code = rk_json_strings(j, "", "cgroups", &r->cgroup.paths, err)) < 0 ||

@@ -50,6 +50,10 @@ struct ctr_record {
     bool kvm;            /* it uses KVM */
     bool image_readonly; /* an image that is a disk is */
     struct rk_argv keys, args, env;
+    bool initrd, own_init; /* the guest has the one; its process 1 is runuk's (lib/told.h) */
+    struct rk_argv user;   /* process.user for that: uid, gid, further groups */
+    struct rk_argv files;  /* where the engine's files belong in the guest */
+    bool terminal;
     bool verbatim; /* args is one string, which the guest gets as it is */
     char *cwd;
     bool any_net;    /* no manifest: start adds a network device for each link */

@@ -72,7 +72,7 @@ static int run_start_hooks(int gate, const struct ctr_record *record, struct rk_
 }
 
 /* What the guest is told, quoted by its family, and not longer than a tender passes on. */
-static int guest_args(struct rk_argv *ret_args, const struct ctr_record *record,
+static int guest_args(struct rk_argv *ret_args, char **ret_told, const struct ctr_record *record,
                       const struct ctr_network *network, const struct ctr_relay *relay, struct rk_err *err)
 {
     rk_autoargv struct rk_argv warnings = {0};
@@ -93,9 +93,15 @@ static int guest_args(struct rk_argv *ret_args, const struct ctr_record *record,
         .net_count = network->net_count,
         .virtio_count = record->device_count,
         .emulated = !record->kvm,
+        .own_init = record->own_init,
+        .terminal = record->terminal,
+        .user = &record->user,
+        .files = &record->files,
         .warnings = &warnings,
     };
     int r = bnd_family_cmdline(family, &guest, ret_args, err);
+    if (r == 0 && record->own_init)
+        r = family->tell(ret_told, &guest, err);
     for (size_t i = 0; i < warnings.n; i++)
         rk_warn("container '%s': %s", record->id, warnings.v[i]);
     size_t len = 0;
@@ -110,7 +116,7 @@ static int guest_args(struct rk_argv *ret_args, const struct ctr_record *record,
 /* The monitor's command line. Descriptors get their numbers here: the slots as create filled them, then the
  * taps. */
 static int monitor_argv(struct rk_argv *ret_argv, const struct ctr_record *record, const struct rk_argv *args,
-                        struct rk_err *err)
+                        const char *told, struct rk_err *err)
 {
     const struct hv_monitor *monitor = hv_monitor_find(record->monitor);
     struct hv_net nets[RK_SOLO5_MFT_ENTRIES];
@@ -121,6 +127,9 @@ static int monitor_argv(struct rk_argv *ret_argv, const struct ctr_record *recor
                                .kvm = record->kvm,
                                .image_fd = CTR_SLOT_FIRST,
                                .image_readonly = record->image_readonly,
+                               .initrd = record->initrd,
+                               .told = told,
+                               .file_count = record->files.n,
                                .gate_fd = -1,
                                .kvm_fd = -1,
                                .figures_fd = -1,
@@ -207,15 +216,16 @@ static int launch(const struct launching *l, struct ctr_relay *relay, struct rk_
     struct ctr_record *record = l->record;
     rk_autoargv struct rk_argv args = {0};
     rk_autoargv struct rk_argv argv = {0};
+    rk_autofree char *told = NULL;
     struct ctr_network network;
     int r = ctr_network_make(&network, record, args_have_placeholders(record), relay, err);
     if (r < 0)
         return r;
     RK_FAULT("start:network");
-    r = guest_args(&args, record, &network, relay, err);
+    r = guest_args(&args, &told, record, &network, relay, err);
     ctr_network_fini(&network);
     if (r == 0)
-        r = monitor_argv(&argv, record, &args, err);
+        r = monitor_argv(&argv, record, &args, told, err);
     if (r == 0) {
         /* Written before the taps are kept and the guest runs: the wires are known to `delete` from here on,
          * and should the process not get to run, it ends, which is "stopped" whatever is written. */

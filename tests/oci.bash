@@ -19,7 +19,7 @@ oci_setup() {
     SETTINGS=$BATS_TEST_TMPDIR/settings.json
     JOBS=()
     cd "$BATS_TEST_TMPDIR" || return
-    jq -n --arg dir "$BUILD" '{monitor_dir: $dir}' >"$SETTINGS"
+    jq -n --arg dir "$BUILD" --arg cache "$BATS_TEST_TMPDIR/cache" '{monitor_dir: $dir, cache_dir: $cache}' >"$SETTINGS"
 }
 
 # For teardown: ends what still runs, and fails when even then something is left.

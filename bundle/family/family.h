@@ -86,6 +86,10 @@ struct bnd_family {
     /* Append the guest's arguments, quoted as this family reads them, to *ret_args: the monitor joins them
      * with blanks. Called by bnd_family_cmdline. */
     int (*cmdline)(const struct bnd_guest *guest, struct rk_argv *ret_args, struct rk_err *err);
+    /* Of a family whose guests can get the container's files with an init of ours: the machine, as above, and
+     * what that init is told (lib/told.h), in hexadecimal digits, as heap memory. NULL: they can't. */
+    const struct bnd_machine *(*init_machine)(enum bnd_kind kind);
+    int (*tell)(char **ret_text, const struct bnd_guest *guest, struct rk_err *err);
 };
 
 /* In the order in which they are asked; the last one takes every image that speaks a boot protocol. Ends with

@@ -13,9 +13,11 @@
 
 #include "bundle/elf.h"
 #include "bundle/family/family.h"
+#include "bundle/family/linux_tell.h"
 #include "bundle/family/words.h"
 #include "lib/cleanup.h"
 #include "lib/err.h"
+#include "lib/told.h"
 
 #define NAME     "linux"
 #define ARGS_MAX 31 /* CONFIG_INIT_ENV_ARG_LIMIT, 32 everywhere, less init's own name */
@@ -299,8 +301,25 @@ static int add_init(struct rk_argv *ret, const struct bnd_guest *guest, struct r
     return r;
 }
 
+/* With our own init only the kernel itself has to be told something. */
+static int add_own_init(struct rk_argv *ret, const struct bnd_guest *guest, struct rk_err *err)
+{
+    rk_autofree char *text = NULL;
+    int r = bnd_words_verbatim(&text, guest, err);
+    if (r < 0)
+        return r;
+    if ((r > 0 && text[0] && text[0] != '/' && rk_argv_add(ret, text) < 0) ||
+        rk_argv_add(ret, "rdinit=" RK_TOLD_INIT) < 0)
+        return rk_fail(err, -ENOMEM, "out of memory");
+    return 0;
+}
+
 static int cmdline(const struct bnd_guest *guest, struct rk_argv *ret_args, struct rk_err *err)
 {
+    if (guest->own_init) {
+        int told = add_kernel(ret_args, guest, err);
+        return told < 0 ? told : add_own_init(ret_args, guest, err);
+    }
     bnd_words_no_cwd(guest, NAME);
     int r = add_kernel(ret_args, guest, err);
     if (r == 0)
@@ -315,25 +334,31 @@ static int cmdline(const struct bnd_guest *guest, struct rk_argv *ret_args, stru
 /* --- machines
  * ----------------------------------------------------------------------------------------------- */
 
-/* The program is init: there is nobody who would listen to an ACPI button. */
-static const struct bnd_machine on_pc = {
-    .type = "q35",
-    .bus = BND_BUS_PCI,
-    .end = BND_END_POWEROFF,
-    .memory_min = 64,
-    .memory_default = 512,
-    .cmdline_max = 2047, /* COMMAND_LINE_SIZE of x86 */
-};
-
+#define ON_PC .type = "q35", .bus = BND_BUS_PCI
 /* An uncompressed kernel is made for machines of this sort, which may have no PCI. */
-static const struct bnd_machine on_microvm = {
-    .type = "microvm,acpi=on,rtc=on",
-    .bus = BND_BUS_MMIO,
-    .end = BND_END_POWEROFF,
-    .memory_min = 64,
-    .memory_default = 512,
-    .cmdline_max = 2047,
-};
+#define ON_MICROVM .type = "microvm,acpi=on,rtc=on", .bus = BND_BUS_MMIO
+#define FOR_LINUX  .memory_min = 64, .memory_default = 512, .cmdline_max = 2047 /* COMMAND_LINE_SIZE of x86  \
+                                                                                 */
+/* The program is init: there is nobody who would listen to an ACPI button. */
+#define ITS_INIT .end = BND_END_POWEROFF
+/* Our init hears the button, and tells the status. */
+#define OUR_INIT                                                                                             \
+    .end = BND_END_DEBUG, .debug_exit = RK_TOLD_PORT, .debug_success = RK_TOLD_SUCCESS, .button = true,      \
+    .exit_lines = status_lines
+
+static const char *const status_lines[] = {RK_TOLD_LINE, NULL};
+
+static const struct bnd_machine on_pc = {ON_PC, ITS_INIT, FOR_LINUX};
+static const struct bnd_machine on_microvm = {ON_MICROVM, ITS_INIT, FOR_LINUX};
+static const struct bnd_machine ours_on_pc = {ON_PC, OUR_INIT, FOR_LINUX};
+static const struct bnd_machine ours_on_microvm = {ON_MICROVM, OUR_INIT, FOR_LINUX};
+
+static const struct bnd_machine *init_machine(enum bnd_kind kind)
+{
+    if (kind == BND_LINUX)
+        return &ours_on_pc;
+    return kind == BND_PVH ? &ours_on_microvm : NULL;
+}
 
 static const struct bnd_machine *machine(enum bnd_kind kind)
 {
@@ -348,4 +373,6 @@ const struct bnd_family bnd_family_linux = {
     .machine = machine,
     .dhcp = true,
     .cmdline = cmdline,
+    .init_machine = init_machine,
+    .tell = bnd_linux_tell,
 };

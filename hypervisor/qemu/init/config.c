@@ -1,0 +1,149 @@
+/* What the guest is told (lib/told.h), put into effect. */
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "hypervisor/qemu/init/init.h"
+#include "lib/told.h"
+
+struct config {
+    struct ini_program *program;
+    char link[16];  /* the one that is talked about */
+    unsigned files; /* so far */
+};
+
+static int digit(char c)
+{
+    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* Hexadecimal digits in place; the length. */
+static size_t decode(char *text, size_t len)
+{
+    size_t n = 0;
+    for (size_t i = 0; i + 1 < len && digit(text[i]) >= 0 && digit(text[i + 1]) >= 0; i += 2)
+        text[n++] = (char)(digit(text[i]) << 4 | digit(text[i + 1]));
+    text[n] = '\0';
+    return n;
+}
+
+static void make_parents(const char *path)
+{
+    char text[4096];
+    if (snprintf(text, sizeof text, "%s", path) >= (int)sizeof text)
+        return;
+    for (char *p = text + 1; (p = strchr(p, '/')); p++) {
+        *p = '\0';
+        mkdir(text, 0755);
+        *p = '/';
+    }
+}
+
+/* A file of the engine's takes the place of what the image has there. */
+static void write_file(const char *path, unsigned number)
+{
+    char name[64];
+    size_t len = 0;
+    snprintf(name, sizeof name, RK_TOLD_FILES "%u", number);
+    char *data = ini_ports_read(name, &len);
+    if (!data)
+        return;
+    make_parents(path);
+    unlink(path);
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    if (fd < 0 || write(fd, data, len) != (ssize_t)len)
+        ini_say("write '%s': %s", path, strerror(errno));
+    if (fd >= 0)
+        close(fd);
+    free(data);
+}
+
+static void take_net(struct config *c, const char *text)
+{
+    unsigned m[6], mtu = 0;
+    uint8_t mac[6];
+    *c->link = '\0';
+    if (sscanf(text, "%x:%x:%x:%x:%x:%x %u", &m[0], &m[1], &m[2], &m[3], &m[4], &m[5], &mtu) != 7)
+        return;
+    for (size_t i = 0; i < 6; i++)
+        mac[i] = (uint8_t)m[i];
+    if (ini_net_find(c->link, mac))
+        ini_net_raise(c->link, mtu);
+    else
+        ini_say(
+            "there is no network device %.17s: the kernel has no driver for virtio-net, built in or below "
+            "/lib/modules",
+            text);
+}
+
+static void take_route(const struct config *c, char *text)
+{
+    char *gateway = strchr(text, ' ');
+    if (!gateway || !*c->link)
+        return;
+    *gateway++ = '\0';
+    ini_net_route(c->link, text, gateway);
+}
+
+static void take_user(struct ini_program *p, const char *word, const char *value)
+{
+    unsigned long id = strtoul(value, NULL, 10);
+    if (strcmp(word, "user") == 0)
+        p->uid = (uid_t)id;
+    else if (strcmp(word, "group") == 0)
+        p->gid = (gid_t)id;
+    else if (p->group_count < sizeof p->groups / sizeof p->groups[0])
+        p->groups[p->group_count++] = (gid_t)id;
+}
+
+static void take(struct config *c, const char *word, char *value)
+{
+    struct ini_program *p = c->program;
+    if (strcmp(word, "hostname") == 0) {
+        if (sethostname(value, strlen(value)) < 0)
+            ini_say("set the host name '%s': %s", value, strerror(errno));
+    } else if (strcmp(word, "net") == 0)
+        take_net(c, value);
+    else if (strcmp(word, "address") == 0 && *c->link)
+        ini_net_address(c->link, value);
+    else if (strcmp(word, "route") == 0)
+        take_route(c, value);
+    else if (strcmp(word, "file") == 0)
+        write_file(value, c->files++);
+    else if (strcmp(word, "tty") == 0)
+        p->tty = true;
+    else if (strcmp(word, "user") == 0 || strcmp(word, "group") == 0 || strcmp(word, "more") == 0)
+        take_user(p, word, value);
+    else if (strcmp(word, "cwd") == 0)
+        p->cwd = value;
+    else if (strcmp(word, "env") == 0 && p->env_count < INI_MAX)
+        p->env[p->env_count++] = value;
+    else if (strcmp(word, "arg") == 0 && p->arg_count < INI_MAX)
+        p->args[p->arg_count++] = value;
+}
+
+void ini_config_apply(struct ini_program *ret_program)
+{
+    struct config config = {.program = ret_program};
+    size_t len = 0;
+    char *text = ini_ports_read(RK_TOLD_NAME, &len);
+    if (!text) {
+        ini_say("QEMU has no '%s' for the guest", RK_TOLD_NAME);
+        return;
+    }
+    len = decode(text, len);
+    /* Strings stay where they are: the program gets them. */
+    for (char *p = text; p < text + len;) {
+        char *next = p + strlen(p) + 1, *value = strchr(p, ' ');
+        if (value) {
+            *value++ = '\0';
+            take(&config, p, value);
+        }
+        p = next;
+    }
+}

@@ -1,0 +1,53 @@
+/* runuk-init: what its parts share. It is process 1 of a guest that belongs to the user: nothing here
+ * protects the guest from its own program. */
+#ifndef INI_INIT_H
+#define INI_INIT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#define INI_MAX 4096 /* arguments, variables */
+
+/* What is to be run. Strings are the configuration's. */
+struct ini_program {
+    char *args[INI_MAX + 1], *env[INI_MAX + 1];
+    size_t arg_count, env_count;
+    const char *cwd;
+    uid_t uid;
+    gid_t gid, groups[64];
+    size_t group_count;
+    bool tty;
+};
+
+/* One line on the console. */
+void ini_say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+/* Ask for the ports that are used here. */
+int ini_ports_open(void);
+
+/* The content of a file of QEMU's firmware configuration device as heap memory with a NUL behind it; NULL
+ * when there is none of that name. */
+char *ini_ports_read(const char *name, size_t *ret_len);
+
+/* End the machine with that exit status. */
+_Noreturn void ini_ports_end(int status);
+
+/* Do what the configuration says: host name, links, addresses, routes, files; and fill *ret_program. */
+void ini_config_apply(struct ini_program *ret_program);
+
+/* Load the drivers of what QEMU gives a guest, where the kernel has them as modules below /lib/modules. */
+void ini_modules_load(void);
+
+/* The link of that MAC: its name, or false. */
+bool ini_net_find(char name[16], const uint8_t mac[6]);
+void ini_net_raise(const char *link, unsigned mtu);
+void ini_net_address(const char *link, const char *address);
+void ini_net_route(const char *link, const char *destination, const char *gateway);
+
+/* Run the program, reap what it leaves, pass the power button on as SIGTERM. Its exit status, 128 + the
+ * signal that killed it. */
+int ini_run(const struct ini_program *program);
+
+#endif

@@ -1,0 +1,28 @@
+/* What runuk-init, process 1 of a Linux guest, is told: a file of QEMU's firmware configuration device, which
+ * holds strings one after the other, each with its NUL. Each is a word, a blank, and what the word says:
+ *
+ *   hostname NAME
+ *   net MAC MTU                 a network device ("02:42:ac:11:00:02"); what follows is about it
+ *   address ADDRESS/PREFIX      IPv4 or IPv6
+ *   route DESTINATION/PREFIX GATEWAY    or "-" for one without; the default routes are 0.0.0.0/0 and ::/0
+ *   file PATH                   the next of the files RK_TOLD_FILES 0, 1, … belongs there
+ *   tty 1                       the console is a terminal
+ *   user UID, group GID, and more GID   of the program: as numbers; the first group is its own
+ *   cwd PATH
+ *   env NAME=VALUE
+ *   arg WORD                    the program and its arguments, in order
+ */
+#ifndef RK_TOLD_H
+#define RK_TOLD_H
+
+#define RK_TOLD_NAME  "opt/org.runuk/told"  /* what is told, in hexadecimal digits */
+#define RK_TOLD_FILES "opt/org.runuk/file/" /* and a number */
+#define RK_TOLD_INIT  "/.runuk-init"        /* where it is in the guest */
+
+/* The port that takes the exit status: the status itself, RK_TOLD_SUCCESS for 0. What does not fit (from
+ * RK_TOLD_SUCCESS on) is said on the console, in this line, before. */
+#define RK_TOLD_PORT    0xf4
+#define RK_TOLD_SUCCESS 127
+#define RK_TOLD_LINE    "runuk-init: the program ended with status %d"
+
+#endif

@@ -1,0 +1,134 @@
+/* What a QEMU guest gets of the container's files. */
+#include "lifecycle/storage.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "bundle/family/family.h"
+#include "config/annotations.h"
+#include "lib/cleanup.h"
+#include "lib/err.h"
+#include "lib/fd.h"
+#include "lifecycle/pack.h"
+
+/* Where the engine's files are in the monitor's root. */
+static const char *const file_paths[] = {
+    HV_FILE_PATH "0",  HV_FILE_PATH "1",  HV_FILE_PATH "2",  HV_FILE_PATH "3",
+    HV_FILE_PATH "4",  HV_FILE_PATH "5",  HV_FILE_PATH "6",  HV_FILE_PATH "7",
+    HV_FILE_PATH "8",  HV_FILE_PATH "9",  HV_FILE_PATH "10", HV_FILE_PATH "11",
+    HV_FILE_PATH "12", HV_FILE_PATH "13", HV_FILE_PATH "14", HV_FILE_PATH "15",
+};
+
+/* The files that engines put into every container. */
+static const char *const engine_files[] = {"/etc/resolv.conf", "/etc/hosts", "/etc/hostname"};
+
+/* Where an initial ram disk is by convention. */
+static const char *const initrd_names[] = {"/initrd", "/initrd.img", "/boot/initrd", "/boot/initrd.img"};
+
+static int add_initrd(struct ctr_plan *plan, int *fd, const char *name, struct rk_err *err)
+{
+    struct stat st;
+    if (fstat(*fd, &st) < 0)
+        return rk_fail_errno(err, "'%s'", name);
+    if (!(st.st_mode & S_IROTH))
+        return rk_fail(err, -EACCES,
+                       "'%s' can be read by its owner only, and QEMU runs as another user: chmod a+r it in "
+                       "the image",
+                       name);
+    if ((uint64_t)st.st_size > plan->record->memory / 2)
+        return rk_fail(err, -EFBIG,
+                       "'%s' has %" PRIu64 " KiB, too much for an initial ram disk of a guest with %" PRIu64
+                       " MiB: give it more memory, or a smaller image",
+                       name, (uint64_t)st.st_size >> 10, plan->record->memory >> 20);
+    plan->record->initrd = true;
+    return ctr_plan_add_tree(plan, fd, name, HV_INITRD_PATH, err);
+}
+
+/* That of an annotation, or one where the family's users have theirs. 1: there is one. */
+static int find_initrd(struct ctr_plan *plan, const struct bnd_image *image,
+                       const struct cfg_annotations *wishes, struct rk_err *err)
+{
+    char beside[4096];
+    bool by_name = strcmp(plan->record->family, "linux") == 0;
+    if (wishes->initrd) {
+        rk_autoclose int fd = bnd_files_lookup(&plan->files, wishes->initrd, O_RDONLY, false, NULL);
+        if (fd < 0) {
+            errno = -fd;
+            return rk_fail_errno(err, "%s: '%s'", wishes->source[CFG_INITRD], wishes->initrd);
+        }
+        int r = add_initrd(plan, &fd, wishes->initrd, err);
+        return r < 0 ? r : 1;
+    }
+    snprintf(beside, sizeof beside, "%s.initrd", image->path);
+    for (size_t i = 0; by_name && i <= RK_COUNT(initrd_names); i++) {
+        const char *name = i == 0 ? beside : initrd_names[i - 1];
+        rk_autoclose int fd = bnd_files_lookup(&plan->files, name, O_RDONLY, false, NULL);
+        if (fd < 0)
+            continue;
+        int r = add_initrd(plan, &fd, name, err);
+        return r < 0 ? r : 1;
+    }
+    return 0;
+}
+
+/* process.user, for the guest's process. */
+static int note_user(struct ctr_record *record, const struct bnd_spec *spec, struct rk_err *err)
+{
+    int r = rk_argv_addf(&record->user, "%u", (unsigned)spec->uid);
+    if (r == 0)
+        r = rk_argv_addf(&record->user, "%u", (unsigned)spec->gid);
+    for (size_t i = 0; i < spec->group_count && r == 0; i++)
+        r = rk_argv_addf(&record->user, "%u", (unsigned)spec->groups[i]);
+    return r < 0 ? rk_fail(err, -ENOMEM, "out of memory") : 0;
+}
+
+static int add_engine_files(struct ctr_plan *plan, struct rk_err *err)
+{
+    for (size_t i = 0; i < RK_COUNT(engine_files); i++) {
+        const struct bnd_mount *mount = NULL;
+        struct rk_argv *files = &plan->record->files;
+        rk_autoclose int fd = bnd_files_lookup(&plan->files, engine_files[i], O_RDONLY, false, &mount);
+        if (fd < 0 || !mount)
+            continue; /* the image's own, which is packed */
+        int r = ctr_plan_add_tree(plan, &fd, engine_files[i], file_paths[files->n], err);
+        if (r < 0)
+            return r;
+        if (rk_argv_add(files, engine_files[i]) < 0)
+            return rk_fail(err, -ENOMEM, "out of memory");
+    }
+    return 0;
+}
+
+/* The container's files as the initial ram disk, with an init of ours. */
+static int pack_rootfs(struct ctr_plan *plan, const struct bnd_image *image, const struct hv_host *host,
+                       struct rk_err *err)
+{
+    const struct ctr_pack what = {.format = "newc", .with_init = true, .skip = image->path};
+    rk_autoclose int fd = ctr_pack_rootfs(&what, &plan->files, host, err);
+    if (fd < 0)
+        return fd;
+    plan->record->own_init = true;
+    plan->record->terminal = plan->spec->terminal;
+    int r = add_initrd(plan, &fd, "the container's files", err);
+    if (r == 0)
+        r = note_user(plan->record, plan->spec, err);
+    return r < 0 ? r : add_engine_files(plan, err);
+}
+
+int ctr_storage_plan(struct ctr_plan *plan, const struct bnd_image *image, const struct hv_host *host,
+                     const struct cfg_annotations *wishes, struct rk_err *err)
+{
+    const struct bnd_family *family = image->family;
+    int r = find_initrd(plan, image, wishes, err);
+    if (r != 0)
+        return r < 0 ? r : 0;
+    bool wanted = wishes->rootfs == CFG_ROOTFS_INITRD || wishes->rootfs == CFG_ROOTFS_ANY ||
+                  wishes->rootfs == CFG_ROOTFS_UNSET;
+    if (wanted && family->init_machine && family->init_machine(plan->record->kind))
+        return pack_rootfs(plan, image, host, err);
+    return 0;
+}

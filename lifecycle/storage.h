@@ -1,0 +1,14 @@
+/* What a QEMU guest gets of the container's files: an initial ram disk, the files themselves, disks. */
+#ifndef CTR_STORAGE_H
+#define CTR_STORAGE_H
+
+#include "lifecycle/plan.h"
+
+struct cfg_annotations;
+
+/* Find it by annotations, by what the family reads, and by what is there; open it; and note it in the record.
+ * Errors name the annotation or the file. */
+int ctr_storage_plan(struct ctr_plan *plan, const struct bnd_image *image, const struct hv_host *host,
+                     const struct cfg_annotations *wishes, struct rk_err *err);
+
+#endif

@@ -1,0 +1,187 @@
+#!/usr/bin/env bats
+# A Linux kernel with one program: the distribution's kernel for clouds, with busybox, gets the container's files and runs the
+# container's command as a container would. Everything is emulated (TCG), so that it is the same with and without KVM.
+
+# shellcheck disable=SC2154 # background sets job
+
+load oci
+
+setup_file() {
+    LINUX=$("$BATS_TEST_DIRNAME/lab/guest-kernel")
+    export LINUX
+}
+
+setup() {
+    oci_setup
+    settings '.accel = "tcg"'
+    C=$TAG-c
+    P=$TAG-p
+}
+
+teardown() {
+    local status=0
+    oci_teardown || status=$?
+    ip netns del "$C" 2>/dev/null || :
+    ip netns del "$P" 2>/dev/null || :
+    return "$status"
+}
+
+# guest_bundle ID COMMAND…: a bundle whose image is the kernel with its drivers, and busybox.
+guest_bundle() {
+    local id=$1 tool
+    shift
+    bundle "$id" hello
+    rm "$id/rootfs/guest"
+    cp -r "$LINUX/." "$id/rootfs/"
+    mkdir -p "$id/rootfs/bin" "$id/rootfs/etc" "$id/rootfs/tmp"
+    cp "$(type -P busybox)" "$id/rootfs/bin/busybox"
+    for tool in sh cat id ip ls hostname pwd printf env stat readlink ping sleep; do ln -s busybox "$id/rootfs/bin/$tool"; done
+    config "$id" '.process.args = ["/vmlinuz"] + $ARGS.positional | .process.env = ["PATH=/bin"]' --args -- "$@"
+}
+
+# Not by run, to which 127 means that there was no such command. What the guest prints ends up in $output.
+run_guest() {
+    status=0
+    output=$(runuk run --bundle "$BATS_TEST_TMPDIR/$1" "$1" </dev/null 2>errors) || status=$?
+}
+
+# A namespace C with a link, whose peer is in P.
+network() {
+    ip netns add "$C"
+    ip netns add "$P"
+    ip link add eth0 netns "$C" type veth peer name p0 netns "$P"
+    ip -n "$P" addr add 10.99.0.1/24 dev p0
+    ip -n "$P" -6 addr add fd99::1/64 dev p0 nodad
+    ip -n "$P" link set p0 up
+    ip -n "$C" addr add 10.99.0.2/24 dev eth0
+    ip -n "$C" -6 addr add fd99::2/64 dev eth0 nodad
+    ip -n "$C" link set eth0 up
+    ip -n "$C" route add default via 10.99.0.1
+    config "$1" '(.linux.namespaces[] | select(.type == "network")).path = $path' --arg path "/run/netns/$C"
+}
+
+@test "the command's output and status are the container's; arguments, environment, directory and user are as given" {
+    guest_bundle a sh -c 'printf "%s\n" "$@"; pwd; hostname; id; exit 42' sh 'a b' 'quote " here' '' "single ' one" '--' 'x=y,z' 'ü' '*'
+    config a '.process.env += ["lower.case=1", "TEXT=two words \"quoted\"", "EMPTY="]
+        | .process.cwd = "/etc" | .process.user = {uid: 1000, gid: 1001, additionalGids: [7, 8]} | .hostname = "webserver"'
+    # The tree is readable, as an unpacked image is.
+    chmod 755 a/rootfs
+    run_guest a
+    ended 42
+    printf '%s\n' 'a b' 'quote " here' '' "single ' one" -- x=y,z ü '*' >wanted
+    head -n 8 <<<"$output" | diff wanted -
+    said $'\n/etc\nwebserver\nuid=1000 gid=1001 groups=7,8'
+    said_not $'\r'
+    config a '.process.args = ["/vmlinuz", "env"]'
+    run_guest a
+    ended 0
+    equal "$(sort <<<"$output")" "$(printf '%s\n' 'EMPTY=' 'PATH=/bin' 'TEXT=two words "quoted"' 'lower.case=1' | sort)"
+}
+
+@test "every status gets through, and what ended without one" {
+    local wanted
+    for wanted in 0 1 126 127 255; do
+        guest_bundle "s$wanted" sh -c "exit $wanted"
+        run_guest "s$wanted"
+        ended "$wanted"
+        rm -r "s$wanted"
+    done
+    guest_bundle killed sh -c 'kill -9 $$'
+    run_guest killed
+    ended 137
+    guest_bundle missing /no/such/program
+    run_guest missing
+    ended 127
+    said "run '/no/such/program': No such file or directory"
+    guest_bundle none
+    run_guest none
+    ended 126
+    said 'there is no program to run'
+}
+
+@test "addresses, routes and the engine's files" {
+    guest_bundle a sh -c 'ip -4 addr show eth0; ip -6 addr show eth0; ip route; ip -6 route; cat /etc/resolv.conf /etc/hosts /etc/hostname;
+        ping -c 1 -W 5 10.99.0.1 && ping -c 1 -W 5 fd99::1'
+    network a
+    ip -n "$C" link set eth0 mtu 1400
+    echo 'nameserver 10.99.0.1' >resolv.conf
+    echo '10.99.0.7 db' >hosts
+    echo web >hostname
+    echo "the image's own" >a/rootfs/etc/hosts
+    ln -s /nowhere a/rootfs/etc/resolv.conf
+    config a '.mounts = [$ARGS.positional[] | {destination: "/etc/\(.)", type: "bind", source: "\($dir)/\(.)", options: ["rbind"]}]' \
+        --arg dir "$PWD" --args resolv.conf hosts hostname
+    run_guest a
+    ended 0
+    said 'inet 10.99.0.2/24'
+    said 'inet6 fd99::2/64'
+    said 'mtu 1400'
+    said 'default via 10.99.0.1'
+    said $'nameserver 10.99.0.1\n10.99.0.7 db\nweb\n'
+    said_not "the image's own"
+}
+
+@test "SIGTERM comes by the power button, and the program ends as it likes" {
+    guest_bundle a sh -c 'trap "echo goodbye; exit 3" TERM; echo ready; while :; do sleep 1; done'
+    background runuk run --bundle "$PWD/a" a </dev/null >a.out 2>&1
+    eventually 60 file_has a.out ready
+    runuk kill a TERM
+    local status=0
+    wait "$job" || status=$?
+    equal "$status" 3
+    file_has a.out goodbye
+}
+
+@test "the tree is taken as it is: links, modes, owners, names; nothing of the host's is" {
+    guest_bundle a sh -c 'cd /t; stat -c "%n %f %u:%g" *; readlink link; cat hard1 hard2; ls "$(printf "new\nline")"; cat out || echo kept in'
+    mkdir -p a/rootfs/t "a/rootfs/t/new
+line"
+    echo host >secret
+    ln -s "$PWD/secret" a/rootfs/t/out
+    ln -s ../t a/rootfs/t/link
+    echo content >a/rootfs/t/hard1
+    ln a/rootfs/t/hard1 a/rootfs/t/hard2
+    mkfifo a/rootfs/t/fifo
+    mknod a/rootfs/t/null c 1 3
+    touch a/rootfs/t/setuid
+    chown 12:34 a/rootfs/t/setuid
+    chmod 4711 a/rootfs/t/setuid
+    run_guest a
+    ended 0
+    said 'hard1 81a4 0:0'
+    said 'fifo 11a4 0:0'
+    said 'null 21a4 0:0'
+    said 'setuid 89c9 12:34'
+    said $'../t\ncontent\ncontent\n'
+    said 'kept in'
+    said_not $'\nhost'
+    [[ ! -e a/rootfs/.runuk-init ]]
+}
+
+@test "the second start finds the files packed, another tree does not, and the cache keeps its bound" {
+    guest_bundle a cat /etc/word
+    echo one >a/rootfs/etc/word
+    run_guest a
+    ended 0
+    equal "$output" one
+    local first
+    first=$(find cache -name '*[0-9a-f]' -type f -printf '%f %i\n')
+    [[ $(wc -l <<<"$first") -eq 1 && $(stat -c %a cache) == 700 ]]
+    run_guest a
+    equal "$output" one
+    equal "$(find cache -name '*[0-9a-f]' -type f -printf '%f %i\n')" "$first"
+    # The same size, and even the same time.
+    touch -r a/rootfs/etc/word stamp
+    echo two >a/rootfs/etc/word
+    touch -r stamp a/rootfs/etc/word
+    run_guest a
+    equal "$output" two
+    [[ $(find cache -name '*[0-9a-f]' -type f | wc -l) -eq 2 ]]
+    settings '.cache_mib = 1'
+    echo six >a/rootfs/etc/word
+    run_guest a
+    equal "$output" six
+    [[ $(find cache -name '*[0-9a-f]' -type f | wc -l) -eq 1 ]]
+    # Nothing half-written is ever taken.
+    [[ -z $(find cache -name '*.new') ]]
+}
