@@ -51,6 +51,7 @@ struct hv_launch {
     bool initrd;         /* HV_INITRD_PATH is there */
     const char *told;    /* what an init of ours is told (bnd_family.tell); NULL: it is none of ours */
     size_t file_count;   /* and how many files it gets: HV_FILE_PATH 0, 1, … */
+    const char *machine; /* "microvm", "pc", "q35" instead of the family's; NULL */
     int gate_fd;         /* where a monitor that takes its time to start tells of failures; -1 */
     int kvm_fd;          /* -1 when the monitor needs none */
     int figures_fd;      /* -1 when it does not count */

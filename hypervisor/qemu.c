@@ -211,10 +211,24 @@ static int add_told(struct rk_argv *argv, const struct hv_launch *launch)
     return r;
 }
 
+/* The family's machine, or one of the type that was asked for, with what the family says of its guests. */
+static struct bnd_machine choose_machine(const struct hv_launch *launch)
+{
+    struct bnd_machine machine =
+        launch->told ? *launch->family->init_machine(launch->kind) : *launch->family->machine(launch->kind);
+    const char *wanted = launch->machine;
+    if (!wanted || strncmp(machine.type, wanted, strlen(wanted)) == 0)
+        return machine;
+    bool micro = strcmp(wanted, "microvm") == 0;
+    machine.type = micro ? "microvm,acpi=on,rtc=on,auto-kernel-cmdline=off" : wanted;
+    if (micro || machine.bus == BND_BUS_MMIO)
+        machine.bus = micro ? BND_BUS_MMIO : BND_BUS_PCI;
+    return machine;
+}
+
 static int prepare(const struct hv_launch *launch, struct rk_argv *ret_argv)
 {
-    const struct bnd_machine *machine =
-        launch->told ? launch->family->init_machine(launch->kind) : launch->family->machine(launch->kind);
+    const struct bnd_machine chosen = choose_machine(launch), *machine = &chosen;
     int r = add_supervisor(ret_argv, launch, machine);
     if (r == 0)
         r = add_machine(ret_argv, launch, machine);
@@ -237,7 +251,7 @@ const struct hv_monitor hv_monitor_qemu = {
     .binary = "runuk-qemu",
     .kinds = BND_KIND_BIT(BND_MULTIBOOT) | BND_KIND_BIT(BND_PVH) | BND_KIND_BIT(BND_LINUX) |
              BND_KIND_BIT(BND_LINUX64) | BND_KIND_BIT(BND_DISK),
-    .takes = 1u << CFG_INITRD | 1u << CFG_ROOTFS,
+    .takes = 1u << CFG_MACHINE | 1u << CFG_INITRD | 1u << CFG_ROOTFS,
     .score = 1,
     .by_name = true,
     .headroom = (24 + TRANSLATION_MIB) * MIB,

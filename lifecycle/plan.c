@@ -222,8 +222,9 @@ static int plan_accel(struct ctr_plan *plan, const struct hv_host *host, struct 
     if (kvm < 0)
         return kvm;
     plan->record->qemu = strdup(host->qemu);
+    plan->record->machine = host->wanted->machine ? strdup(host->wanted->machine) : NULL;
     plan->record->kvm = kvm > 0;
-    if (!plan->record->qemu)
+    if (!plan->record->qemu || (host->wanted->machine && !plan->record->machine))
         return out_of_memory(err);
     if (!kvm) {
         rk_warn("the guest is emulated, which is slow: %s", reason);

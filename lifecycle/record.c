@@ -37,7 +37,7 @@ void ctr_record_free(struct ctr_record *r)
         return;
     char *strings[] = {r->id,    r->oci_version,  r->bundle, r->rootfs,   r->created,
                        r->image, r->monitor,      r->family, r->hostname, r->resolv_conf,
-                       r->netns, r->network_mode, r->qemu,   r->cwd};
+                       r->netns, r->network_mode, r->qemu,   r->cwd,      r->machine};
     for (size_t i = 0; i < RK_COUNT(strings); i++)
         free(strings[i]);
     json_decref(r->annotations);
@@ -104,6 +104,7 @@ json_t *ctr_record_to_json(const struct ctr_record *r)
     bad |= json_object_set_new(j, "env", rk_json_from_argv(&r->env));
     bad |= put(j, "cwd", r->cwd);
     bad |= json_object_set_new(j, "kind", json_integer(r->kind));
+    bad |= put(j, "machine", r->machine);
     bad |= put(j, "qemu", r->qemu);
     bad |= json_object_set_new(j, "kvm", json_boolean(r->kvm));
     bad |= json_object_set_new(j, "imageReadonly", json_boolean(r->image_readonly));
@@ -195,6 +196,7 @@ static int strings_from_json(struct ctr_record *r, json_t *j, struct rk_err *err
         {"hostname", &r->hostname, false},
         {"resolvConf", &r->resolv_conf, false},
         {"netns", &r->netns, false},
+        {"machine", &r->machine, false},
         {"qemu", &r->qemu, false},
         {"cwd", &r->cwd, false},
     };

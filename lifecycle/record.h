@@ -46,6 +46,7 @@ struct ctr_record {
     char *monitor;       /* a name of hv_monitors */
     char *family;        /* a name of bnd_families */
     enum bnd_kind kind;  /* how the image is booted */
+    char *machine;       /* what QEMU is to be instead of the family's machine; NULL */
     char *qemu;          /* path of QEMU where the monitor uses it; NULL */
     bool kvm;            /* it uses KVM */
     bool image_readonly; /* an image that is a disk is */

@@ -122,6 +122,7 @@ static int monitor_argv(struct rk_argv *ret_argv, const struct ctr_record *recor
     struct hv_net nets[RK_SOLO5_MFT_ENTRIES];
     struct hv_disk disks[RK_SOLO5_MFT_ENTRIES];
     struct hv_launch launch = {.qemu = record->qemu,
+                               .machine = record->machine,
                                .family = bnd_family_find(record->family),
                                .kind = record->kind,
                                .kvm = record->kvm,

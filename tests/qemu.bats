@@ -125,6 +125,23 @@ process() {
     equal "$(grep -c 'the guest is emulated, which is slow' log)" 1
 }
 
+@test "another machine than the family's, by annotation" {
+    guest b hello.multiboot x
+    config b '.annotations["org.runuk.machine"] = "q35"'
+    run runuk run --bundle "$BATS_TEST_TMPDIR/b" b
+    ended 0
+    said 'Hello from multiboot'
+    guest c hello.pvh x
+    config c '.annotations["org.runuk.machine"] = "microvm"'
+    run runuk run --bundle "$BATS_TEST_TMPDIR/c" c
+    ended 0
+    said 'Hello from pvh'
+    config c '.annotations["org.runuk.machine"] = "isapc"'
+    run runuk run --bundle "$BATS_TEST_TMPDIR/c" c
+    ended 1
+    said org.runuk.machine
+}
+
 @test "an image that others may not read is an error" {
     guest a hello.pvh x
     chmod 0700 a/rootfs/guest
