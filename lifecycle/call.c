@@ -67,9 +67,10 @@ int ctr_call_parse(struct ctr_call *call, const struct cfg_flag *flags, const ch
     for (int i = 1; i < call->argc; i++) {
         if (strcmp(call->argv[i], "--help") == 0 || strcmp(call->argv[i], "-h") == 0) {
             printf("Usage: runuk [global options] %s [options] %s\n\n", call->argv[0],
-                   max == 2   ? "ID [SIGNAL]"
-                   : max == 1 ? "ID"
-                              : "");
+                   strcmp(call->argv[0], "inspect") == 0 ? "FILE|DIRECTORY|BUNDLE"
+                   : max == 2                            ? "ID [SIGNAL]"
+                   : max == 1                            ? "ID"
+                                                         : "");
             cfg_flags_help(flags);
             return 1;
         }

@@ -15,6 +15,7 @@
 #include "lib/fault.h"
 #include "lib/log.h"
 #include "lifecycle/init.h"
+#include "lifecycle/network.h"
 #include "netplumb/relay.h"
 #include "netplumb/relay/address.h"
 
@@ -26,14 +27,6 @@ static int out_of_memory(struct rk_err *err)
     return rk_fail(err, -ENOMEM, "out of memory");
 }
 
-static bool has_net_device(const struct ctr_record *record)
-{
-    for (size_t i = 0; i < record->device_count; i++)
-        if (record->devices[i].type == RK_SOLO5_NET)
-            return true;
-    return false;
-}
-
 int ctr_relay_plan(struct ctr_relay *ret_relay, const struct ctr_record *record, const char *monitor_dir,
                    struct rk_err *err)
 {
@@ -42,7 +35,7 @@ int ctr_relay_plan(struct ctr_relay *ret_relay, const struct ctr_record *record,
     const struct bnd_family *family = bnd_family_find(record->family);
     if (ctr_resolvers_read(&relay.resolvers, record) < 0)
         return out_of_memory(err);
-    relay.wanted = has_net_device(record) &&
+    relay.wanted = ctr_network_needed(record, false) &&
                    (relay.resolvers.inside || (family && bnd_family_dhcp(family, &record->keys)));
     if (relay.wanted) {
         snprintf(path, sizeof path, "%s/" RELAY_BINARY, monitor_dir);

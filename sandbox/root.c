@@ -126,9 +126,11 @@ static int place(int root, const struct box_file *file)
         return copy(root, file);
     if (file->source) {
         bool device = strncmp(file->target, "/dev/", 5) == 0;
+        bool program = !device && strcmp(file->source, file->target) == 0;
         own = (int)syscall(SYS_open_tree, AT_FDCWD, file->source, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
-        if (own < 0 || set_attributes(own, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID |
-                                               (device ? MOUNT_ATTR_NOEXEC : MOUNT_ATTR_NODEV)) < 0)
+        if (own < 0 ||
+            set_attributes(own, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | (device ? 0 : MOUNT_ATTR_NODEV) |
+                                    (program ? 0 : MOUNT_ATTR_NOEXEC)) < 0)
             return -errno;
         tree = own;
     }

@@ -12,7 +12,8 @@ struct rk_err;
 int box_mounts_private(struct rk_err *err);
 
 /* A file in the root: one of the host by its path, or what `fd` is. What is below /dev is a device, and
- * nothing else can be one; only what came by its path can be executed. */
+ * nothing else can be one; only what keeps its
+ * own path can be executed. */
 struct box_file {
     const char *source; /* NULL: `fd` */
     int fd; /* a mount of box_tree_detach, or with `copy` a file whose content goes into the root */

@@ -5,6 +5,7 @@ load docker.bash
 
 setup_file() {
     docker_up --live-restore
+    guest_image dns dns
     guest_image web web
     guest_image time time
 }
@@ -60,4 +61,21 @@ teardown() {
     eventually 20 field_is two '{{.State.Status}}' running
     [[ $(field two '{{.State.Pid}}') != "$two" ]]
     docker rm one
+}
+
+# more_than COUNT PATTERN: so many lines of the guest's have it.
+more_than() {
+    (($(docker logs guest 2>&1 | grep -c "$2") > $1))
+}
+
+@test "the daemon ends and comes back: its name server has another port then, and the guest still finds others by name" {
+    local signal count
+    docker network create names
+    docker run -d --runtime=runuk --name guest --network names dns '{dns}' guest again
+    eventually 20 printed guest 'guest: [0-9]'
+    for signal in TERM KILL TERM; do
+        "$OWN_DOCKERD" restart "$DOCKER_DIR" $signal
+        count=$(docker logs guest 2>&1 | grep -c 'guest: [0-9]')
+        eventually 20 more_than $((count + 2)) 'guest: [0-9]'
+    done
 }

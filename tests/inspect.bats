@@ -99,7 +99,7 @@ pe() {
 
 @test "no program of this machine is taken for a unikernel" {
     local dir count=0
-    for dir in /usr/bin /usr/sbin /usr/local/bin "$BUILD" "$BUILD/unit"; do
+    for dir in /usr/bin /usr/sbin /usr/local/bin "$BUILD/unit"; do
         [[ -d $dir ]] || continue
         look "$dir"
         has '.runs == "runc" and .files == []'
@@ -118,6 +118,10 @@ pe() {
     gcc -c a.c -o static/object
     look static
     has '.runs == "runc" and .files == [] and .ordinary == 5'
+    for dir in runuk runuk-spt runuk-hvt runuk-qemu; do
+        look "$BUILD/$dir"
+        has '.runs == "runc"'
+    done
 }
 
 @test "a Linux kernel is one, modules and initrds are not" {
@@ -255,12 +259,37 @@ pe() {
     run runuk run --bundle "$BATS_TEST_TMPDIR/a" a
     ended 0
     said 'Hello from spt'
+    gzip -c "$GUESTS/hello.pvh" >a/rootfs/guest
+    run runuk run --bundle "$BATS_TEST_TMPDIR/a" a
+    ended 0
+    said 'Hello from pvh'
+    gzip -c "$GUESTS/hello.spt" >a/rootfs/guest
     gzip -c "$(type -P bash)" >packed
     look packed
     has '.runs == "runc" and .files[0].evidence == []'
     head -c 1000 a/rootfs/guest >cut.gz
     look cut.gz
     has '.runs == "runc"'
+}
+
+@test "a disk is an entrypoint, by its own name or another" {
+    bundle a hello
+    rm a/rootfs/guest
+    # A boot sector: a text to the serial port, then the machine's power is switched off (PM1a_CNT of QEMU's pc).
+    truncate -s 1M a/rootfs/disk.img
+    poke a/rootfs/disk.img 0 '\xfa\x31\xc0\x8e\xd8\xfc\xbe\x1e\x7c\xac\x84\xc0\x74\x06\xba\xf8\x03\xee\xeb\xf5'
+    poke a/rootfs/disk.img 20 '\xba\x04\x06\xb8\x00\x20\xef\xf4\xeb\xfdHello from a disk\r\n\0'
+    poke a/rootfs/disk.img 446 '\x80\0\0\0\x83\0\0\0\x02\0\0\0\x10\0\0\0'
+    poke a/rootfs/disk.img 510 '\x55\xaa'
+    local entry
+    for entry in /disk.img /disk; do
+        config a '.process.args = [$entry]' --arg entry "$entry"
+        look a
+        has '.choice == {path: "/disk.img", monitor: "qemu", kind: "disk"}'
+        run runuk run --bundle "$BATS_TEST_TMPDIR/a" a
+        ended 0
+        said 'Hello from a disk'
+    done
 }
 
 @test "a directory: everything in it, one level, and what is malformed is told" {

@@ -47,6 +47,13 @@ life() {
             joined
             verbs=(create start delete)
             ;;
+        qemu) # two processes and a root of its own
+            bundle web hello
+            cp "$GUESTS/web.pvh" web/rootfs/guest
+            settings '.accel = "tcg"'
+            joined
+            verbs=(create start kill 'delete --force')
+            ;;
         run) # all in one
             bundle web exit 0
             hooks
@@ -100,6 +107,12 @@ LIVES=(own redirect bridge paused refused run)
     local verb
     for verb in create start kill delete; do sweep redirect process "$verb:*"; done
     sweep bridge process 'network:*'
+}
+
+@test "runuk, the first process or QEMU's supervisor killed at every point of start: a guest in QEMU" {
+    sweep qemu kill 'start:*'
+    sweep qemu kill 'init:*'
+    sweep qemu process 'start:*'
 }
 
 @test "runuk killed while the first process is at any point, and stays there" {

@@ -375,3 +375,15 @@ no_relay() {
     said 'no offer'
     ended 1
 }
+
+@test "a guest of a family that does nothing but DHCP is served, and told the name server of the world" {
+    echo 'nameserver 10.99.0.1' >resolv.conf
+    relay_bundle a dhcp
+    rm a/rootfs/guest
+    cp "$GUESTS/dhcp.multiboot" a/rootfs/guest
+    settings '. + {accel: "auto"}'
+    resolves a
+    said $'offered: 10.99.0.2 by 169.254.53.53\n'
+    said $'router: 10.99.0.1\ndns: 10.99.0.1\n'
+    said $'\naddress: 10.99.0.2'
+}

@@ -298,9 +298,9 @@ open_to_its_user() {
     done
 }
 
-@test "the monitors are static, position-independent, hardened, and hold no parser of the host's" {
+@test "the monitors and the relay are static, position-independent, hardened, and hold no parser of the host's" {
     local monitor
-    for monitor in runuk-spt runuk-hvt; do
+    for monitor in runuk-spt runuk-hvt runuk-relay; do
         run -0 readelf -hldW "$BUILD/$monitor"
         [[ $output =~ Type:\ +DYN ]]
         said_not INTERP

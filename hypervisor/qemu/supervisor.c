@@ -280,6 +280,7 @@ int main(int argc, char **argv)
     parse(&s.options, argv);
     start(&s);
     drop_descriptors(&s);
+    prctl(PR_SET_DUMPABLE, 0); /* as of the other monitors, none of this user's processes may look into it */
     struct rk_err err;
     json_object_seed(0); /* opens /dev/urandom, as long as it may: there is none */
     if (sup_confine(s.qemu, &err) < 0) {

@@ -173,6 +173,7 @@ bool rly_next_server(const struct rly_table *table, struct rly_pending *pending,
     if (pending->tried >= table->server_count)
         return false;
     pending->tried++;
+    pending->again = false;
     pending->server = (pending->server + 1) % table->server_count;
     pending->due = now + share_of_patience(table);
     return true;

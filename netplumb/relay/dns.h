@@ -19,6 +19,7 @@ struct rly_pending {
     uint16_t guest_id;     /* as the guest does */
     size_t server;         /* which resolver has it now */
     size_t tried;          /* resolvers that had it */
+    bool again;            /* it was sent to its resolver a second time */
     uint64_t due;          /* when the next one gets it, or nobody answers */
     size_t net;            /* whence it came */
     struct rly_ends ends;  /* of the answer */

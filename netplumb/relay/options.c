@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "lib/err.h"
@@ -82,7 +83,8 @@ static int apply_server(struct rly_config *config, const char *value)
     struct rk_err err;
     if (config->server_count == RLY_SERVERS_MAX)
         return -E2BIG;
-    int fd = rly_resolver_open(value, &err);
+    union rly_address *to = &config->places->servers[config->server_count];
+    int fd = rly_resolver_open(to, value, &err);
     if (fd == -EINVAL)
         return fd;
     if (fd < 0)
@@ -199,6 +201,11 @@ static const struct {
 int rly_options(struct rly_config *ret_config, char *const *argv, struct rk_err *err)
 {
     memset(ret_config, 0, sizeof *ret_config);
+    void *page =
+        mmap(NULL, sizeof *ret_config->places, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (page == MAP_FAILED)
+        return rk_fail_errno(err, "map a page");
+    ret_config->places = page;
     for (argv += argv[0] != NULL; *argv; argv++) {
         size_t i = 0;
         while (i < sizeof options / sizeof options[0] &&

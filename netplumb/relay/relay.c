@@ -46,20 +46,25 @@ static void fail(struct relay *relay, struct rly_pending *pending)
     send_to_guest(relay, net, rly_answer_failure(pending, relay->out));
 }
 
+static void reconnect(const struct relay *relay, size_t server)
+{
+    const struct rly_places *places = relay->config.places;
+    rly_resolver_again(relay->config.servers[server], &places->nowhere, &places->servers[server]);
+}
+
 /* Pass a query on to its resolver, or to the next one where that is not there. An error can be that of an
  * earlier datagram: then the second try is this one's first. */
 static void ask(struct relay *relay, struct rly_pending *pending)
 {
-    for (;;) {
+    do {
         int fd = relay->config.servers[pending->server];
-        for (int i = 0; i < 2; i++)
+        for (int i = 0; i < 2; i++) {
             if (send(fd, pending->query, pending->len, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0)
                 return;
-        if (!rly_next_server(&relay->table, pending, now_ms())) {
-            fail(relay, pending);
-            return;
+            reconnect(relay, pending->server);
         }
-    }
+    } while (rly_next_server(&relay->table, pending, now_ms()));
+    fail(relay, pending);
 }
 
 static void take_udp(struct relay *relay, size_t net, const struct rly_packet *packet)
@@ -102,17 +107,22 @@ static void read_guest(struct relay *relay, size_t net)
     }
 }
 
-/* The resolver's port is closed: whoever waits for it need not wait any longer. */
+/* The resolver's port is closed, or it was another one before: the second time nobody need wait any longer.
+ */
 static void refused(struct relay *relay, size_t server)
 {
+    reconnect(relay, server);
     for (size_t i = 0; i < RLY_PENDING_MAX; i++) {
         struct rly_pending *p = &relay->table.v[i];
         if (!p->used || p->server != server)
             continue;
-        if (rly_next_server(&relay->table, p, now_ms()))
-            ask(relay, p);
-        else
+        bool next = p->again;
+        if (next && !rly_next_server(&relay->table, p, now_ms())) {
             fail(relay, p);
+        } else {
+            p->again = !next;
+            ask(relay, p);
+        }
     }
 }
 
@@ -140,6 +150,7 @@ static void take_overdue(struct relay *relay)
 {
     struct rly_pending *pending;
     while ((pending = rly_overdue(&relay->table, now_ms()))) {
+        reconnect(relay, pending->server);
         if (rly_next_server(&relay->table, pending, now_ms()))
             ask(relay, pending);
         else

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "netplumb/relay/address.h"
+#include "netplumb/relay/resolver.h"
 
 struct rk_err;
 
@@ -41,12 +42,20 @@ struct rly_net {
     size_t route_count;
 };
 
+/* Where queries go, in a page of its own: it is made read-only, so that the filter, which can compare
+ * pointers alone, knows what is there. */
+struct rly_places {
+    union rly_address nowhere; /* AF_UNSPEC */
+    union rly_address servers[RLY_SERVERS_MAX];
+};
+
 /* All that the command line says. */
 struct rly_config {
     struct rly_net nets[RLY_NETS_MAX];
     size_t net_count;
     int servers[RLY_SERVERS_MAX]; /* UDP sockets, connected each to a resolver */
     size_t server_count;
+    struct rly_places *places;     /* for good */
     uint32_t dns[RLY_SERVERS_MAX]; /* what DHCP tells */
     size_t dns_count;
     char hostname[RLY_NAME_MAX];

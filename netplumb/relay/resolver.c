@@ -3,7 +3,6 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <netinet/in.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/random.h>
@@ -15,14 +14,7 @@
 
 #define ALL_PORTS (RLY_PORTS_LAST - RLY_PORTS_FIRST + 1)
 
-/* A resolver's address, either family. */
-union address {
-    struct sockaddr any;
-    struct sockaddr_in v4;
-    struct sockaddr_in6 v6;
-};
-
-static bool parse(union address *ret, const char *text)
+static bool parse(union rly_address *ret, const char *text)
 {
     memset(ret, 0, sizeof *ret);
     if (inet_pton(AF_INET, text, &ret->v4.sin_addr) == 1)
@@ -34,7 +26,7 @@ static bool parse(union address *ret, const char *text)
 
 bool rly_is_loopback(const char *address)
 {
-    union address a;
+    union rly_address a;
     if (!parse(&a, address))
         return false;
     return a.any.sa_family == AF_INET ? ntohl(a.v4.sin_addr.s_addr) >> 24 == IN_LOOPBACKNET
@@ -48,10 +40,10 @@ static int bind_reserved(int sock, sa_family_t family)
     if (getrandom(&first, sizeof first, 0) != (ssize_t)sizeof first)
         return -errno;
     for (unsigned i = 0; i < ALL_PORTS; i++) {
-        union address here = {.any.sa_family = family};
+        union rly_address here = {.any.sa_family = family};
         here.v4.sin_port =
             htons((uint16_t)(RLY_PORTS_FIRST + (first + i) % ALL_PORTS)); /* v6's is there too */
-        if (bind(sock, &here.any, family == AF_INET ? sizeof here.v4 : sizeof here.v6) == 0)
+        if (bind(sock, &here.any, rly_address_size(&here)) == 0)
             return 0;
         if (errno != EADDRINUSE)
             return -errno;
@@ -59,9 +51,20 @@ static int bind_reserved(int sock, sa_family_t family)
     return -EADDRINUSE;
 }
 
-int rly_resolver_open(const char *address, struct rk_err *err)
+socklen_t rly_address_size(const union rly_address *address)
 {
-    union address to;
+    return address->any.sa_family == AF_INET ? sizeof address->v4 : sizeof address->v6;
+}
+
+void rly_resolver_again(int fd, const union rly_address *nowhere, const union rly_address *to)
+{
+    if (connect(fd, &nowhere->any, sizeof nowhere->any) == 0)
+        (void)!connect(fd, &to->any, rly_address_size(to)); /* a failure shows as the next query is sent */
+}
+
+int rly_resolver_open(union rly_address *ret_to, const char *address, struct rk_err *err)
+{
+    union rly_address to;
     if (!parse(&to, address))
         return rk_fail(err, -EINVAL, "name server '%s': no address", address);
     to.v4.sin_port = htons(RLY_DNS_PORT);
@@ -71,7 +74,8 @@ int rly_resolver_open(const char *address, struct rk_err *err)
     int code = rly_is_loopback(address) ? 0 : bind_reserved(sock, to.any.sa_family);
     if (code < 0)
         return rk_fail(err, code, "choose a port for name server '%s': %s", address, strerror(-code));
-    if (connect(sock, &to.any, to.any.sa_family == AF_INET ? sizeof to.v4 : sizeof to.v6) < 0)
+    if (connect(sock, &to.any, rly_address_size(&to)) < 0)
         return rk_fail_errno(err, "connect to name server '%s'", address);
+    *ret_to = to;
     return rk_take_fd(&sock);
 }

@@ -1,5 +1,6 @@
 /* A DNS client on the device "service": asks the first argument, a name server, for the IPv4 address of each
- * name that follows, and prints what it says. "wait" as the last one keeps it running afterwards. */
+ * name that follows, and prints what it says. "wait" as the last one keeps it running afterwards, "again"
+ * keeps it asking for the last name, once a second. */
 #include "ip.h"
 
 GUEST_MANIFEST(GUEST_NET("service"));
@@ -117,41 +118,57 @@ static void resolve(const struct ip_link *link)
         guest_print("%s: no answer\n", query.name);
 }
 
+/* Ask for one argument: NAME, or txt:NAME. */
+static bool ask(const struct ip_link *link, const char *argument)
+{
+    const char *text = guest_after(argument, "txt:");
+    query.name = text ? text : argument;
+    query.type = text ? TYPE_TXT : TYPE_A;
+    query.id = (uint16_t)(guest_wall() >> 10);
+    query.port++;
+    query.answered = query.good = false;
+    resolve(link);
+    return query.good;
+}
+
+static _Noreturn void ask_again(const struct ip_link *link, const char *argument)
+{
+    for (;;) {
+        uint64_t until = guest_monotonic() + GUEST_NSEC;
+        while (guest_monotonic() < until)
+            ip_step(until);
+        ask(link, argument);
+    }
+}
+
 int guest_main(int argc, char **argv)
 {
     static const struct ip_keys service = {"service", "ipv4", "ipv4-gateway", "10.0.0.2/24"};
     const struct ip_link *link;
-    const char *rest = "";
-    bool all = true, wait = false;
+    const char *rest = "", *last = NULL;
+    bool all = true;
     if (!ip_open(&service, argc, argv))
         return 64;
     ip_links(&link);
     ip_on_udp(take_answer);
+    query.port = OWN_PORT;
     for (int i = 0; i < argc; i++) {
         if (!argv[i])
             continue;
-        if (!query.server && (!ip_parse(argv[i], &query.server, &rest) || *rest)) {
-            guest_print("'%s' is no address of a name server\n", argv[i]);
-            return 64;
-        }
-        if (rest) {
+        if (!query.server) {
+            if (!ip_parse(argv[i], &query.server, &rest) || *rest) {
+                guest_print("'%s' is no address of a name server\n", argv[i]);
+                return 64;
+            }
             guest_print("name server %s\n", argv[i]);
-            rest = NULL;
-            continue;
+        } else if (i == argc - 1 && guest_equal(argv[i], "wait")) {
+            ip_run();
+        } else if (i == argc - 1 && last && guest_equal(argv[i], "again")) {
+            ask_again(link, last);
+        } else {
+            last = argv[i];
+            all = ask(link, last) && all;
         }
-        wait = i == argc - 1 && guest_equal(argv[i], "wait");
-        if (wait)
-            break;
-        const char *text = guest_after(argv[i], "txt:");
-        query.name = text ? text : argv[i];
-        query.type = text ? TYPE_TXT : TYPE_A;
-        query.id = (uint16_t)(guest_wall() >> 10);
-        query.port = (uint16_t)(OWN_PORT + i);
-        query.answered = query.good = false;
-        resolve(link);
-        all = all && query.good;
     }
-    if (wait)
-        ip_run();
     return all ? 0 : 1;
 }

@@ -473,26 +473,26 @@ static void solo5_interpreter(void)
 
 static void abi_tag_linux(void)
 {
-    note(true, EM_X86_64, "GNU", 1, "\0\0\0\0\3\0\0\0\2\0\0", 16);
+    note(true, EM_X86_64, "GNU", 1, "\0\0\0\0\3\0\0\0\2\0\0\0\0\0\0", 16);
     eb_end(&eb);
     put_multiboot(0x100, 3);
 }
 
 static void abi_tag_hermit(void)
 {
-    note(true, EM_X86_64, "GNU", 1, "\6\0\0\0\0\0\0\0\0\0\0", 16);
+    note(true, EM_X86_64, "GNU", 1, "\6\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 16);
     eb_end(&eb);
 }
 
 static void go_program(void)
 {
-    note(true, EM_X86_64, "Go", 4, "id", 4);
+    note(true, EM_X86_64, "Go", 4, "id0", 4);
     eb_end(&eb);
 }
 
 static void go_kernel(void)
 {
-    note(true, EM_X86_64, "Go", 4, "id", 4);
+    note(true, EM_X86_64, "Go", 4, "id0", 4);
     size_t at = eb_note(&eb, "Xen", 4, 18, "\0\0\x10", 4, 4);
     eb_segment(&eb, PT_NOTE, at, eb.size - at, 0, 0, 4);
     eb_end(&eb);

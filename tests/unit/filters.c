@@ -6,9 +6,9 @@
 #include <sys/syscall.h>
 #include <time.h>
 
-#include "lib/bpf.h"
 #include "hypervisor/solo5/hvt.h"
 #include "hypervisor/solo5/spt.h"
+#include "lib/bpf.h"
 #include "lib/cleanup.h"
 #include "tests/unit/judge.h"
 #include "tests/unit/tap.h"
