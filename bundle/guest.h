@@ -26,9 +26,9 @@ struct bnd_guest_net {
 
 /* A route beside the default ones. */
 struct bnd_guest_route {
-    const char *destination; /* "10.1.0.0/16", "fd00:1::/48" */
-    const char *gateway;     /* empty: on the link itself */
-    size_t net;              /* of which of the guest's nets */
+    char destination[INET6_ADDRSTRLEN + 4]; /* "10.1.0.0/16", "fd00:1::/48" */
+    char gateway[INET6_ADDRSTRLEN];
+    size_t net; /* of which of the guest's nets */
 };
 
 enum bnd_mount_kind {

@@ -104,6 +104,26 @@ static void describe_link(struct bnd_guest_net *net, const struct net_link *link
     net->mtu = link->mtu;
 }
 
+/* Note the routes of the last of network->nets that are not its default ones. */
+static int describe_routes(struct ctr_network *network, const struct net_link *link)
+{
+    for (size_t i = 0; i < link->route_count; i++) {
+        const struct net_route *r = &link->routes[i];
+        if (r->is_default || !*r->gateway)
+            continue;
+        struct bnd_guest_route *routes =
+            reallocarray(network->routes, network->route_count + 1, sizeof *routes);
+        if (!routes)
+            return -ENOMEM;
+        network->routes = routes;
+        struct bnd_guest_route *route = &routes[network->route_count++];
+        *route = (struct bnd_guest_route){.net = network->net_count - 1};
+        snprintf(route->destination, sizeof route->destination, "%s/%u", r->dst, r->prefix);
+        snprintf(route->gateway, sizeof route->gateway, "%s", r->gateway);
+    }
+    return 0;
+}
+
 /* Which link each network device gets: links[d] for the d-th of them, NULL for none. By name first, then the
  * rest in order. */
 static void match_links(const struct ctr_record *record, const struct net_survey *survey,
@@ -182,6 +202,8 @@ static int wire_all(struct ctr_network *network, struct ctr_record *record, stru
         net->device = record->devices[i].name;
         if (link)
             describe_link(net, link);
+        if (link && describe_routes(network, link) < 0)
+            return rk_fail(err, -ENOMEM, "out of memory");
         memcpy(net->mac, w->wire.mac, sizeof net->mac);
         net->mtu = w->wire.mtu;
     }
@@ -318,5 +340,6 @@ int ctr_network_undo(const struct ctr_record *record, const char *netns, struct 
 void ctr_network_fini(struct ctr_network *network)
 {
     free(network->nets);
+    free(network->routes);
     *network = (struct ctr_network){.net_count = 0};
 }

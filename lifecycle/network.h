@@ -12,6 +12,8 @@ struct ctr_relay;
 struct ctr_network {
     struct bnd_guest_net *nets; /* the manifest's devices in their order, then links without a device */
     size_t net_count;
+    struct bnd_guest_route *routes; /* of the devices' links, by gateways that are not the default one */
+    size_t route_count;
 };
 
 /* Whether start has to look into the network namespace at all. */

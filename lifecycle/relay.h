@@ -19,7 +19,7 @@ struct ctr_relay {
 };
 
 /* Read the container's resolv.conf and judge: a relay is wanted when the guest has network devices, and a
- * resolver of the container is in its namespace or the family learns its address by DHCP only. Opens the
+ * resolver of the container is in its namespace or the guest asks for its address by DHCP. Opens the
  * relay's binary in `monitor_dir`. */
 int ctr_relay_plan(struct ctr_relay *ret_relay, const struct ctr_record *record, const char *monitor_dir,
                    struct rk_err *err);

@@ -71,14 +71,26 @@ static int run_start_hooks(int gate, const struct ctr_record *record, struct rk_
     return r < 0 ? r : 0;
 }
 
+/* The name servers behind the first one, when the guest asks them itself. */
+static int more_servers(struct rk_argv *ret, const struct ctr_relay *relay)
+{
+    int r = 0;
+    for (size_t i = 1; i < relay->resolvers.count && !relay->wanted && r == 0; i++)
+        r = rk_argv_add(ret, relay->resolvers.servers[i]);
+    return r;
+}
+
 /* What the guest is told, quoted by its family, and not longer than a tender passes on. */
 static int guest_args(struct rk_argv *ret_args, char **ret_told, const struct ctr_record *record,
                       const struct ctr_network *network, const struct ctr_relay *relay, struct rk_err *err)
 {
     rk_autoargv struct rk_argv warnings = {0};
     const struct bnd_family *family = bnd_family_find(record->family);
+    rk_autoargv struct rk_argv servers = {0};
     if (!family)
         return rk_fail(err, -EINVAL, "unknown family '%s'", record->family);
+    if (more_servers(&servers, relay) < 0)
+        return rk_fail(err, -ENOMEM, "out of memory");
     const struct bnd_guest guest = {
         .kind = record->kind,
         .program = record->image,
@@ -89,8 +101,12 @@ static int guest_args(struct rk_argv *ret_args, char **ret_told, const struct ct
         .keys = &record->keys,
         .hostname = record->hostname,
         .dns = ctr_relay_dns(relay),
+        .dns_more = &servers,
+        .search = &relay->resolvers.search,
         .nets = network->nets,
         .net_count = network->net_count,
+        .routes = network->routes,
+        .route_count = network->route_count,
         .virtio_count = record->device_count,
         .emulated = !record->kvm,
         .own_init = record->own_init,

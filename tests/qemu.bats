@@ -118,7 +118,7 @@ process() {
 @test "emulation is warned of, once, in the log" {
     settings 'del(.accel) | .monitor_dir = $d' --arg d "$PWD/dir"
     mkdir dir
-    cp "$BUILD/runuk-qemu" dir/
+    cp "$BUILD/runuk-qemu" "$BUILD/runuk-relay" dir/
     guest a hello.pvh x
     run runuk --log "$PWD/log" --log-format json run --bundle "$BATS_TEST_TMPDIR/a" a
     ended 0

@@ -41,8 +41,13 @@ static int cmdline(const struct bnd_guest *guest, struct rk_argv *ret_args, stru
     bnd_words_no_mounts(guest, NAME);
     bnd_words_no_ipv6(guest, NAME);
     bnd_words_no_routes(guest, NAME);
-    if (!net || !*net->ipv4)
+    if (!net || !*net->ipv4) {
+        bnd_words_warn(
+            guest,
+            "a guest of family %s has no network device with an IPv4 address: many do not start without",
+            NAME);
         return 0;
+    }
     /* It wants a gateway, or has no network at all: without one, its own address does no harm. */
     if (rk_argv_addf(ret_args, "ip=%s/%u", net->ipv4, net->ipv4_prefix) < 0 ||
         rk_argv_addf(ret_args, "gateway=%s", *net->ipv4_gateway ? net->ipv4_gateway : net->ipv4) < 0)

@@ -16,6 +16,7 @@ struct rk_err;
 /* The command line: runuk-qemu [OPTION…] -- QEMU ARGUMENT… */
 struct sup_options {
     bool button;       /* --button: SIGTERM presses the ACPI button */
+    bool reset_ends;   /* --reset-ends: a reset is how the guest powers off */
     int debug_success; /* --debug-exit=N: the guest may end QEMU by writing its status, of which N is success;
                           -1: not */
     const char

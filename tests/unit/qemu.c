@@ -56,29 +56,31 @@ static const struct {
     struct sup_end end;
     int success; /* the number at the debug port that means it; -1: no such port */
     int want;
+    bool reset_ends;
 } ends[] = {
-    {"power-off", {RAN, .reason = SUP_POWEROFF}, -1, 0},
-    {"a reset, which is what a triple fault is", {RAN, .reason = SUP_RESET}, -1, 1},
-    {"a panic", {RAN, .reason = SUP_PANIC}, -1, 1},
-    {"an error of KVM, for which we kill QEMU", {RAN, .reason = SUP_STUCK, .qemu = KILLED(9)}, -1, 1},
-    {"the debug port: 0", {RAN, .qemu = EXITED(1)}, 0, 0},
-    {"the debug port: 42", {RAN, .qemu = EXITED(85)}, 0, 42},
-    {"the debug port: 127", {RAN, .qemu = EXITED(255)}, 0, 127},
-    {"the debug port: success is 1", {RAN, .qemu = EXITED(3)}, 1, 0},
-    {"the debug port: 0 is no success", {RAN, .qemu = EXITED(1)}, 1, 1},
-    {"no debug port: QEMU failed", {RAN, .qemu = EXITED(1)}, -1, SUP_FAILED},
-    {"QEMU never ran the guest", {NONE, .qemu = EXITED(1)}, 0, SUP_FAILED},
-    {"QEMU never ran the guest, and says it is well", {NONE, .qemu = EXITED(0)}, -1, SUP_FAILED},
-    {"QEMU was killed", {RAN, .qemu = KILLED(9)}, -1, 137},
-    {"a signal of ours", {.signal = 15, .console = 3, .started = true, .qemu = KILLED(9)}, 0, 143},
-    {"what the console said", {.signal = -1, .console = 3, .started = true, .qemu = KILLED(9)}, 0, 3},
-    {"halted without a word", {RAN, .halted = true, .qemu = KILLED(9)}, -1, 1},
+    {"power-off", {RAN, .reason = SUP_POWEROFF}, -1, 0, false},
+    {"a reset, which is what a triple fault is", {RAN, .reason = SUP_RESET}, -1, 1, false},
+    {"a reset that is the guest's way to power off", {RAN, .reason = SUP_RESET}, -1, 0, true},
+    {"a panic", {RAN, .reason = SUP_PANIC}, -1, 1, false},
+    {"an error of KVM, for which we kill QEMU", {RAN, .reason = SUP_STUCK, .qemu = KILLED(9)}, -1, 1, false},
+    {"the debug port: 0", {RAN, .qemu = EXITED(1)}, 0, 0, false},
+    {"the debug port: 42", {RAN, .qemu = EXITED(85)}, 0, 42, false},
+    {"the debug port: 127", {RAN, .qemu = EXITED(255)}, 0, 127, false},
+    {"the debug port: success is 1", {RAN, .qemu = EXITED(3)}, 1, 0, false},
+    {"the debug port: 0 is no success", {RAN, .qemu = EXITED(1)}, 1, 1, false},
+    {"no debug port: QEMU failed", {RAN, .qemu = EXITED(1)}, -1, SUP_FAILED, false},
+    {"QEMU never ran the guest", {NONE, .qemu = EXITED(1)}, 0, SUP_FAILED, false},
+    {"QEMU never ran the guest, and says it is well", {NONE, .qemu = EXITED(0)}, -1, SUP_FAILED, false},
+    {"QEMU was killed", {RAN, .qemu = KILLED(9)}, -1, 137, false},
+    {"a signal of ours", {.signal = 15, .console = 3, .started = true, .qemu = KILLED(9)}, 0, 143, false},
+    {"what the console said", {.signal = -1, .console = 3, .started = true, .qemu = KILLED(9)}, 0, 3, false},
+    {"halted without a word", {RAN, .halted = true, .qemu = KILLED(9)}, -1, 1, false},
 };
 
 static void test_ends(void)
 {
     for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++) {
-        struct sup_options options = {.debug_success = ends[i].success};
+        struct sup_options options = {.debug_success = ends[i].success, .reset_ends = ends[i].reset_ends};
         int got = sup_end_status(&ends[i].end, &options);
         if (!tap_ok(got == ends[i].want, "end: %s is %d", ends[i].name, ends[i].want))
             printf("# got %d\n", got);
