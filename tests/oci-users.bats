@@ -171,6 +171,27 @@ user_runuk() {
     equal "$(find xdg/runuk -mindepth 1 -not -name ".runuk-*")" ''
 }
 
+@test "an ordinary user's guest asks the resolver in its network namespace" {
+    bundle web dns '{dns}' db wait
+    mapped web 0 "$USER_ID" 1
+    mkdir -p web/rootfs/etc
+    echo 'nameserver 127.0.0.11' >web/rootfs/etc/resolv.conf
+    for_user
+    user_runuk create --bundle web --pid-file xdg/pid web >web.out 2>&1 </dev/null
+    local inside=(nsenter --net="/proc/$(cat xdg/pid)/ns/net")
+    "${inside[@]}" ip link set lo up
+    "${inside[@]}" ip link add eth0 type veth peer name far0
+    "${inside[@]}" ip addr add 10.99.0.2/24 dev eth0
+    "${inside[@]}" ip link set eth0 up
+    "${inside[@]}" ip link set far0 up
+    background "${inside[@]}" dnsmasq -k -C /dev/null -a 127.0.0.11 -z -R -h -u root -x '' --host-record=db,10.99.0.77
+    user_runuk start web
+    prints web 'db: 10.99.0.77'
+    powerless "$(pgrep -x runuk-relay -P "$(cat xdg/pid)")"
+    user_runuk delete --force web
+    equal "$(find xdg/runuk -mindepth 1 -not -name ".runuk-*")" ''
+}
+
 @test "an ordinary user's run: the guest's output and status" {
     bundle web exit 7
     mapped web 0 "$USER_ID" 1
