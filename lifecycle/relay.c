@@ -35,7 +35,8 @@ int ctr_relay_plan(struct ctr_relay *ret_relay, const struct ctr_record *record,
     const struct bnd_family *family = bnd_family_find(record->family);
     if (ctr_resolvers_read(&relay.resolvers, record) < 0)
         return out_of_memory(err);
-    relay.wanted = ctr_network_needed(record, false) && (relay.resolvers.inside || (family && family->dhcp));
+    bool dhcp = family && bnd_family_dhcp(family, &record->keys);
+    relay.wanted = ctr_network_needed(record, false) && (relay.resolvers.inside || dhcp);
     if (relay.wanted) {
         snprintf(path, sizeof path, "%s/" RELAY_BINARY, monitor_dir);
         relay.program = open(path, O_PATH | O_CLOEXEC);
