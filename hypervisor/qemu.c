@@ -63,6 +63,8 @@ static int add_supervisor(struct rk_argv *argv, const struct hv_launch *launch,
         r = rk_argv_addf(argv, "--gate=%d", launch->gate_fd);
     if (r == 0 && machine->button)
         r = rk_argv_add(argv, "--button");
+    if (r == 0 && machine->reset_ends)
+        r = rk_argv_add(argv, "--reset-ends");
     if (r == 0 && machine->debug_exit && machine->end == BND_END_DEBUG)
         r = rk_argv_addf(argv, "--debug-exit=%d", machine->debug_success);
     for (size_t i = 0; r == 0 && machine->exit_lines && machine->exit_lines[i]; i++)

@@ -53,7 +53,7 @@ int sup_end_status(const struct sup_end *end, const struct sup_options *options)
         return 128 + end->signal;
     if (end->console >= 0)
         return end->console;
-    if (end->reason == SUP_POWEROFF)
+    if (end->reason == SUP_POWEROFF || (end->reason == SUP_RESET && options->reset_ends))
         return 0;
     if (end->reason != SUP_UNKNOWN || end->halted)
         return 1;

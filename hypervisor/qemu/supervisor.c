@@ -39,7 +39,7 @@ static _Noreturn void usage(const char *what)
 {
     fprintf(stderr,
             "runuk-qemu: %s\nUsage: runuk-qemu [--button] [--debug-exit=N] [--exit-line=TEXT]… "
-            "[--halted-line=TEXT] [--gate=FD] -- "
+            "[--halted-line=TEXT] [--reset-ends] [--gate=FD] -- "
             "QEMU ARGUMENT…\n",
             what);
     exit(SUP_FAILED);
@@ -51,6 +51,8 @@ static void parse(struct sup_options *options, char **argv)
     for (argv++; *argv && strcmp(*argv, "--") != 0; argv++) {
         if (strcmp(*argv, "--button") == 0)
             options->button = true;
+        else if (strcmp(*argv, "--reset-ends") == 0)
+            options->reset_ends = true;
         else if (strncmp(*argv, "--debug-exit=", 13) == 0)
             options->debug_success = atoi(*argv + 13);
         else if (strncmp(*argv, "--exit-line=", 12) == 0 && lines < SUP_LINES_MAX)
@@ -254,7 +256,7 @@ static void report(const struct supervisor *s, int status)
 {
     if (s->end.signal > 0 || s->end.console >= 0)
         return;
-    if (s->end.reason == SUP_RESET)
+    if (s->end.reason == SUP_RESET && !s->options.reset_ends)
         fprintf(stderr, "runuk-qemu: the guest was reset: a triple fault, or it rebooted\n");
     else if (s->end.reason == SUP_PANIC)
         fprintf(stderr, "runuk-qemu: the guest panicked\n");
