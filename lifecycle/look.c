@@ -95,11 +95,9 @@ static uint64_t memory_of(const struct bnd_image *image)
 {
     uint64_t memory = hv_image_memory(image);
     for (int k = 0; k < BND_KIND_COUNT; k++) {
-        bool asked = (image->boot.kinds & BND_KIND_BIT(k)) && k != BND_HVT && k != BND_SPT && image->family &&
-                     image->family->machine;
-        const struct bnd_machine *m = asked ? image->family->machine((enum bnd_kind)k) : NULL;
-        if (m && (uint64_t)m->memory_min << 20 > memory)
-            memory = (uint64_t)m->memory_min << 20;
+        bool kind = image->boot.kinds & BND_KIND_BIT(k);
+        uint64_t least = kind ? hv_memory_least(image, (enum bnd_kind)k) : 0;
+        memory = least > memory ? least : memory;
     }
     return memory;
 }
