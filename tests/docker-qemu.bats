@@ -139,8 +139,8 @@ ends() {
     local start
     unikernel -d --name button --network none button
     eventually 10 printed button 'waiting for the power button'
-    run -0 docker top button -o comm
-    [[ $output == $'COMMAND\nrunuk-qemu\nqemu-system-x86' ]]
+    run -0 docker top button -o pid,comm
+    [[ ${#lines[@]} == 3 && $output == *runuk-qemu*qemu-system* ]]
     docker stop -t 20 button
     field_is button '{{.State.Status}} {{.State.ExitCode}}' 'exited 0'
     printed button '^power button'
@@ -221,7 +221,7 @@ qemu_of() {
     run unikernel --rm -m 100m disk
     [[ $status != 0 && $output == *'but this image needs 65536 KiB: raise the limit'* ]]
     unikernel -d --name one disk
-    run -0 docker top one -o comm
+    run -0 docker top one -o pid,comm
     [[ $output == *qemu-system* && $output == *runuk-relay* ]]
     run -0 docker exec one :info
     [[ $output == *'family: nanos'* ]]
