@@ -272,14 +272,27 @@ uint64_t hv_image_memory(const struct bnd_image *image)
     for (size_t i = 0; i < image->solo5.segment_count; i++)
         if (image->solo5.segments[i].vaddr + image->solo5.segments[i].memsz > end)
             end = image->solo5.segments[i].vaddr + image->solo5.segments[i].memsz;
-    for (int k = 0; k < BND_KIND_COUNT; k++) {
-        bool asked = (image->boot.kinds & BND_KIND_BIT(k)) && !is_tender_kind((enum bnd_kind)k) &&
-                     image->family && image->family->machine;
-        const struct bnd_machine *machine = asked ? image->family->machine((enum bnd_kind)k) : NULL;
-        if (machine && machine->memory_min * MIB > end)
-            end = machine->memory_min * MIB;
-    }
     return end;
+}
+
+/* NULL for our own monitors' kinds: there is nothing that a family knows of their memory. */
+static const struct bnd_machine *machine_of(const struct bnd_image *image, enum bnd_kind kind)
+{
+    bool asked = !is_tender_kind(kind) && image->family && image->family->machine;
+    return asked ? image->family->machine(kind) : NULL;
+}
+
+uint64_t hv_memory_least(const struct bnd_image *image, enum bnd_kind kind)
+{
+    const struct bnd_machine *machine = machine_of(image, kind);
+    uint64_t least = hv_image_memory(image), known = machine ? machine->memory_min * MIB : 0;
+    return least > known ? least : known;
+}
+
+uint64_t hv_memory_most(const struct bnd_image *image, enum bnd_kind kind)
+{
+    const struct bnd_machine *machine = machine_of(image, kind);
+    return machine && machine->memory_max ? machine->memory_max * MIB : UINT64_MAX;
 }
 
 int hv_memory_size(uint64_t *ret_memory, const struct hv_monitor *monitor, uint64_t least, int64_t limit,
@@ -301,7 +314,7 @@ int hv_memory_size(uint64_t *ret_memory, const struct hv_monitor *monitor, uint6
     if (limit > 0)
         return rk_fail(err, -EINVAL,
                        "memory limit of %" PRId64 " KiB leaves the guest %" PRIu64 " KiB (%" PRIu64
-                       " KiB are head-room), but the image alone takes %" PRIu64 " KiB: raise the limit",
+                       " KiB are head-room), but this image needs %" PRIu64 " KiB: raise the limit",
                        limit / 1024, memory / 1024, taken / 1024, (least + 1023) / 1024);
     return rk_fail(err, -EINVAL,
                    "guest memory of %" PRIu64 " MiB is too small for the image, which takes %" PRIu64 " KiB",

@@ -124,9 +124,13 @@ enum hv_verdict hv_monitor_judge(enum bnd_kind *ret_kind, const struct hv_monito
 int hv_monitor_choose(struct hv_choice *ret_choice, const struct bnd_images *images,
                       const struct hv_host *host, struct rk_err *err);
 
-/* Guest memory that the image needs at the least, in bytes: to be loaded, and by what is known of its family.
- */
+/* Guest memory that the image needs to be loaded, in bytes. */
 uint64_t hv_image_memory(const struct bnd_image *image);
+
+/* The same when it is booted as this kind, with what its family knows of it; and what such a guest can use at
+ * most (UINT64_MAX: no bound is known). Bytes. */
+uint64_t hv_memory_least(const struct bnd_image *image, enum bnd_kind kind);
+uint64_t hv_memory_most(const struct bnd_image *image, enum bnd_kind kind);
 
 /* Guest memory in bytes: the limit (bytes; 0 or less: none) less head-room, else `fallback`; rounded down to
  * what the monitor takes, and not less than `least`. `headroom` replaces the monitor's own figure unless

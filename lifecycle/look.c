@@ -90,6 +90,18 @@ static json_t *look_monitors(const struct bnd_image *image, const struct hv_host
     return all;
 }
 
+/* What the guest needs: to be loaded, and what its family knows of it. */
+static uint64_t memory_of(const struct bnd_image *image)
+{
+    uint64_t memory = hv_image_memory(image);
+    for (int k = 0; k < BND_KIND_COUNT; k++) {
+        bool kind = image->boot.kinds & BND_KIND_BIT(k);
+        uint64_t least = kind ? hv_memory_least(image, (enum bnd_kind)k) : 0;
+        memory = least > memory ? least : memory;
+    }
+    return memory;
+}
+
 /* One file; `recognised` is what bnd_image_read said. */
 static json_t *look_image(const struct bnd_image *image, const char *path, bool recognised,
                           const struct hv_host *host)
@@ -98,7 +110,7 @@ static json_t *look_image(const struct bnd_image *image, const char *path, bool 
     json_t *o = json_pack("{s:s,s:b,s:s?,s:o,s:o}", "path", path, "recognised", recognised, "family",
                           image->family ? image->family->name : NULL, "kinds", look_kinds(boot), "evidence",
                           look_evidence(boot));
-    uint64_t memory = recognised ? hv_image_memory(image) : 0;
+    uint64_t memory = recognised ? memory_of(image) : 0;
     if (boot->machine)
         json_object_set_new(o, "architecture", json_string(bnd_machine_name(boot->machine)));
     if (boot->obstacle[0])

@@ -127,6 +127,19 @@ static int record_from_image(struct ctr_record *r, struct bnd_image *image, stru
     return 0;
 }
 
+static int choose_memory(struct ctr_plan *plan, const struct bnd_image *image,
+                         const struct cfg_annotations *wishes, const struct cfg_settings *settings,
+                         struct rk_err *err)
+{
+    struct ctr_record *r = plan->record;
+    uint64_t most = hv_memory_most(image, r->kind);
+    int code = ctr_wishes_memory(&r->memory, wishes, settings, plan->monitor, hv_memory_least(image, r->kind),
+                                 plan->spec->resources.memory_limit, err);
+    if (code == 0 && r->memory > most)
+        r->memory = most;
+    return code;
+}
+
 /* Settings, as annotations change them. */
 static int choose_network_mode(struct ctr_record *r, const struct cfg_annotations *wishes,
                                const struct cfg_settings *settings, struct rk_err *err)
@@ -322,9 +335,7 @@ static int plan_unikernel(struct ctr_plan *plan, struct ctr_call *call, const ch
         (r = record_from_image(plan->record, image, spec, images->arg_index + !images->entry_is_arg, wishes,
                                err)) < 0 ||
         (r = choose_network_mode(plan->record, wishes, s, err)) < 0 ||
-        (r = choose_identity(plan, s, err)) < 0 ||
-        (r = ctr_wishes_memory(&plan->record->memory, wishes, s, plan->monitor, hv_image_memory(image),
-                               spec->resources.memory_limit, err)) < 0 ||
+        (r = choose_identity(plan, s, err)) < 0 || (r = choose_memory(plan, image, wishes, s, err)) < 0 ||
         (r = box_rlimits_check(spec, plan->record->memory, err)) < 0 ||
         (r = open_monitor(plan, s->monitor_dir, err)) < 0)
         return r;

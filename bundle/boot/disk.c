@@ -43,10 +43,11 @@ static int partitions(const struct bnd_file *file, uint8_t *ret_type)
         const uint8_t *entry = file->data + TABLE + i * ENTRY;
         if (entry[0] != 0 && entry[0] != 0x80)
             return -1;
-        if (!entry[4])
+        /* OSv's loader names one of no sectors when its file system is elsewhere. */
+        if (!entry[4] || !bnd_file_u32(file, TABLE + i * ENTRY + 12))
             continue;
         uint64_t first = bnd_file_u32(file, TABLE + i * ENTRY + 8);
-        if (!bnd_file_u32(file, TABLE + i * ENTRY + 12) || first * SECTOR >= file->size)
+        if (first * SECTOR >= file->size)
             return -1;
         if (used++ == 0)
             *ret_type = entry[4];

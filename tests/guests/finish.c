@@ -1,4 +1,5 @@
-/* Ends in the way that its first word says; what follows is printed before, as one line. */
+/* Ends in the way that its first word says; what follows is printed before, as one line. Words that begin
+ * with "--" and come before it are skipped: what some family puts in front. */
 #include "bare.h"
 
 GUEST_MANIFEST();
@@ -43,6 +44,8 @@ static void end_by(const char *how)
 int guest_main(int argc, char **argv)
 {
     uint64_t status = 0;
+    for (; argc > 0 && argv[0][0] == '-' && argv[0][1] == '-'; argc--)
+        argv++;
     const char *how = argc > 0 ? argv[0] : "";
     for (int i = 1; i < argc; i++)
         guest_print(i + 1 < argc ? "%s " : "%s\n", argv[i]);

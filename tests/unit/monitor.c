@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bundle/family/family.h"
 #include "lib/cleanup.h"
 #include "lib/err.h"
 #include "tests/unit/tap.h"
@@ -62,6 +63,24 @@ static void test_memory(void)
                     (long long)sizes[i].limit, (long long)sizes[i].headroom))
             printf("# got %d, %llu, \"%s\"\n", r, (unsigned long long)got, err.text);
     }
+}
+
+static const struct bnd_machine *known_machine(enum bnd_kind kind)
+{
+    static const struct bnd_machine machine = {.memory_min = 64, .memory_max = 1024};
+    return kind == BND_DISK ? &machine : NULL;
+}
+
+static void test_family_memory(void)
+{
+    static const struct bnd_family family = {.machine = known_machine};
+    static struct bnd_image image = {.family = &family};
+    tap_ok(hv_memory_least(&image, BND_DISK) == 64 * MIB && hv_memory_most(&image, BND_DISK) == GIB,
+           "memory: what a family knows to be too little, and too much");
+    image.boot.memory = 80 * MIB;
+    tap_ok(hv_memory_least(&image, BND_DISK) == 80 * MIB, "memory: what the image takes counts, too");
+    tap_ok(hv_memory_least(&image, BND_PVH) == 80 * MIB && hv_memory_most(&image, BND_PVH) == UINT64_MAX,
+           "memory: nothing is known of another kind");
 }
 
 /* Whatever the limit: with the monitor's own head-room a guest never gets all of it. */
@@ -203,6 +222,7 @@ static void test_choose_form(void)
 int main(void)
 {
     test_memory();
+    test_family_memory();
     test_headroom();
     test_argv();
     test_choose();

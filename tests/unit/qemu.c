@@ -85,6 +85,10 @@ static void test_ends(void)
         if (!tap_ok(got == ends[i].want, "end: %s is %d", ends[i].name, ends[i].want))
             printf("# got %d\n", got);
     }
+    const struct sup_options resets = {.debug_success = -1, .reset_ends = true};
+    const struct sup_end reset = {RAN, .reason = SUP_RESET}, panic = {RAN, .reason = SUP_PANIC};
+    tap_ok(sup_end_status(&reset, &resets) == 0 && sup_end_status(&panic, &resets) == 1,
+           "end: a reset, of a guest that ends so, is 0");
 }
 
 static char taken[8][SUP_LINE_SIZE];
