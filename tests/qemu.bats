@@ -1,12 +1,14 @@
 #!/usr/bin/env bats
-# The qemu monitor: guests for bare machines from `runuk run` on. Everything is emulated (TCG), so that it is the same with and
-# without KVM.
+# The qemu monitor: guests for bare machines from `runuk run` on.
 
 load oci
 
+# Emulated, so that it is the same everywhere; in the Debian machine, on KVM.
+ACCEL=${RUNUK_ACCEL:-tcg}
+
 setup() {
     oci_setup
-    settings '.accel = "tcg"'
+    settings '.accel = $a' --arg a "$ACCEL"
 }
 
 teardown() {
