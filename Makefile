@@ -141,6 +141,7 @@ RUNUK_OBJS := \
 	lifecycle/store.o \
 	lifecycle/unit.o \
 	lifecycle/update.o \
+	lifecycle/volumes.o \
 	lifecycle/watch.o \
 	lifecycle/wishes.o \
 	netplumb/bridge.o \

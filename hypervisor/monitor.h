@@ -38,6 +38,7 @@ struct hv_disk {
     const char *device;
     int fd; /* number that it has in the monitor */
     bool readonly;
+    bool host_device; /* a block device of the host, no file */
 };
 
 /* One start of a guest, every descriptor by the number that it has in the monitor. */

@@ -169,9 +169,9 @@ static int add_disk(struct rk_argv *argv, const struct hv_disk *disk, size_t i, 
     if (r == 0)
         r = rk_argv_addf(
             argv,
-            "driver=raw,node-name=disk%zu,read-only=%s,file.driver=file,file.filename=/dev/fdset/%zu,"
+            "driver=raw,node-name=disk%zu,read-only=%s,file.driver=%s,file.filename=/dev/fdset/%zu,"
             "file.locking=off",
-            i, disk->readonly ? "on" : "off", i + 1);
+            i, disk->readonly ? "on" : "off", disk->host_device ? "host_device" : "file", i + 1);
     if (r == 0)
         r = rk_argv_add(argv, "-device");
     return r < 0 ? r : rk_argv_addf(argv, "%s,drive=disk%zu,serial=%zu", device, i, i);
@@ -253,7 +253,7 @@ const struct hv_monitor hv_monitor_qemu = {
     .binary = "runuk-qemu",
     .kinds = BND_KIND_BIT(BND_MULTIBOOT) | BND_KIND_BIT(BND_PVH) | BND_KIND_BIT(BND_LINUX) |
              BND_KIND_BIT(BND_LINUX64) | BND_KIND_BIT(BND_DISK),
-    .takes = 1u << CFG_MACHINE | 1u << CFG_INITRD | 1u << CFG_ROOTFS,
+    .takes = 1u << CFG_MACHINE | 1u << CFG_INITRD | 1u << CFG_DISK | 1u << CFG_ROOTFS,
     .score = 1,
     .by_name = true,
     .headroom = (24 + TRANSLATION_MIB) * MIB,

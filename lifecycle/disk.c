@@ -43,8 +43,7 @@ static int check_size(int fd, const char *path, struct rk_err *err)
     return 0;
 }
 
-/* Writable unless `readonly`, or what it lies on is. */
-static int open_backing(const struct bnd_files *files, const char *path, bool readonly, struct rk_err *err)
+int ctr_disk_open_path(const struct bnd_files *files, const char *path, bool readonly, struct rk_err *err)
 {
     const struct bnd_mount *mount = NULL;
     rk_autoclose int fd = bnd_files_lookup(files, path, O_RDONLY | O_NONBLOCK, true, &mount);
@@ -76,7 +75,7 @@ int ctr_disk_open(const struct bnd_files *files, const char *name, const struct 
 {
     char path[RK_SOLO5_NAME_SIZE + 16];
     if (given) {
-        int fd = open_backing(files, given->path, given->readonly, err);
+        int fd = ctr_disk_open_path(files, given->path, given->readonly, err);
         return fd == -ENOENT ? rk_fail(err, fd, "'%s' is no file in the container", given->path) : fd;
     }
     for (int binds = 1; binds >= 0; binds--) {
@@ -86,7 +85,7 @@ int ctr_disk_open(const struct bnd_files *files, const char *name, const struct 
                      strstr(pattern, "%s") + 2);
             if (binds && !is_bind_destination(files->spec, path))
                 continue;
-            int fd = open_backing(files, path, false, err);
+            int fd = ctr_disk_open_path(files, path, false, err);
             if (fd != -ENOENT)
                 return fd < 0 ? rk_wrap(err, "block device '%s'", name) : fd;
         }

@@ -172,7 +172,7 @@ static int add_devices(struct ctr_record *record, const struct net_survey *surve
     record->devices = devices;
     for (size_t i = 0; i < survey->link_count; i++) {
         struct ctr_device *d = &devices[record->device_count++];
-        d->type = RK_SOLO5_NET;
+        *d = (struct ctr_device){.type = RK_SOLO5_NET};
         snprintf(d->name, sizeof d->name, "%s", survey->links[i].name);
     }
     return 0;

@@ -18,6 +18,7 @@
 #include "lib/fd.h"
 #include "lib/log.h"
 #include "lifecycle/storage.h"
+#include "lifecycle/volumes.h"
 #include "lifecycle/wishes.h"
 #include "sandbox/process.h"
 
@@ -275,8 +276,13 @@ static int open_slots(struct ctr_plan *plan, struct bnd_image *image, const stru
                       struct rk_err *err)
 {
     size_t disks = 0;
-    if (plan->monitor->by_name && plan->record->kind == BND_DISK)
-        return open_boot_disk(plan, image, err);
+    if (plan->monitor->by_name && plan->record->kind == BND_DISK) {
+        int boot = open_boot_disk(plan, image, err);
+        if (boot < 0)
+            return boot;
+    }
+    if (plan->record->any_net) /* no manifest */
+        return ctr_volumes_open(plan, image, wishes, err);
     if (!plan->monitor->by_name)
         plan->slots[plan->slot_count++] = rk_take_fd(&image->fd);
     if (plan->monitor->needs_kvm) {
@@ -286,13 +292,16 @@ static int open_slots(struct ctr_plan *plan, struct bnd_image *image, const stru
         plan->slots[plan->slot_count++] = kvm;
     }
     for (size_t i = 0; i < plan->record->device_count; i++) {
-        const struct ctr_device *d = &plan->record->devices[i];
+        struct ctr_device *d = &plan->record->devices[i];
         if (d->type != RK_SOLO5_BLOCK)
             continue;
         const struct cfg_disk *given = disks < wishes->disk_count ? &wishes->disks[disks] : NULL;
         int disk = ctr_disk_open(&plan->files, d->name, given, err);
         if (disk < 0)
             return given ? rk_wrap(err, "%s", wishes->source[CFG_DISK]) : disk;
+        struct stat st;
+        d->readonly = (fcntl(disk, F_GETFL) & O_ACCMODE) == O_RDONLY;
+        d->host_device = fstat(disk, &st) == 0 && S_ISBLK(st.st_mode);
         plan->slots[plan->slot_count++] = disk;
         disks++;
     }

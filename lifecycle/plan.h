@@ -50,4 +50,8 @@ struct cfg_disk;
 int ctr_disk_open(const struct bnd_files *files, const char *name, const struct cfg_disk *given,
                   struct rk_err *err);
 
+/* Open what is at `path` in the container as a disk: writable unless `readonly`, or what it lies on is.
+ * -ENOENT without a text when there is nothing. */
+int ctr_disk_open_path(const struct bnd_files *files, const char *path, bool readonly, struct rk_err *err);
+
 #endif

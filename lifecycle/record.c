@@ -46,6 +46,8 @@ void ctr_record_free(struct ctr_record *r)
     rk_argv_fini(&r->env);
     rk_argv_fini(&r->user);
     rk_argv_fini(&r->files);
+    for (size_t i = 0; i < r->device_count; i++)
+        free(r->devices[i].destination);
     free(r->devices);
     ctr_record_wires_fini(r);
     box_cgroup_fini(&r->cgroup);
@@ -64,8 +66,11 @@ static json_t *devices_to_json(const struct ctr_record *r)
 {
     json_t *array = json_array();
     for (size_t i = 0; i < r->device_count; i++)
-        json_array_append_new(
-            array, json_pack("{s:s,s:i}", "name", r->devices[i].name, "type", (int)r->devices[i].type));
+        json_array_append_new(array,
+                              json_pack("{s:s,s:i,s:b,s:b,s:s,s:s*}", "name", r->devices[i].name, "type",
+                                        (int)r->devices[i].type, "readonly", r->devices[i].readonly,
+                                        "hostDevice", r->devices[i].host_device, "fstype",
+                                        r->devices[i].fstype, "destination", r->devices[i].destination));
     return array;
 }
 
@@ -150,14 +155,21 @@ static int devices_from_json(struct ctr_record *r, json_t *json, struct rk_err *
         return rk_fail(err, -ENOMEM, "out of memory");
     json_array_foreach(array, i, v)
     {
-        const char *name = "";
+        struct ctr_device *d = &r->devices[i];
+        const char *name = "", *fstype = "";
         int64_t type = 0;
         if ((code = rk_json_string(v, "devices[]", "name", &name, err)) < 0 ||
-            (code = rk_json_int(v, "devices[]", "type", &type, err)) < 0)
+            (code = rk_json_int(v, "devices[]", "type", &type, err)) < 0 ||
+            (code = rk_json_bool(v, "devices[]", "readonly", &d->readonly, err)) < 0 ||
+            (code = rk_json_bool(v, "devices[]", "hostDevice", &d->host_device, err)) < 0 ||
+            (code = rk_json_string(v, "devices[]", "fstype", &fstype, err)) < 0)
             return code;
-        snprintf(r->devices[i].name, sizeof r->devices[i].name, "%s", name);
-        r->devices[i].type = (enum rk_solo5_device)type;
+        snprintf(d->name, sizeof d->name, "%s", name);
+        snprintf(d->fstype, sizeof d->fstype, "%s", fstype);
+        d->type = (enum rk_solo5_device)type;
         r->device_count = i + 1;
+        if ((code = rk_json_strdup(v, "devices[]", "destination", &d->destination, err)) < 0)
+            return code;
     }
     return 0;
 }

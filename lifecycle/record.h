@@ -21,10 +21,14 @@ struct rk_err;
 
 enum ctr_status { CTR_CREATING, CTR_CREATED, CTR_RUNNING, CTR_PAUSED, CTR_STOPPED };
 
-/* A device of the image's manifest. */
+/* A device of the guest: of the image's manifest, or a disk that it gets without one. */
 struct ctr_device {
     char name[RK_SOLO5_NAME_SIZE];
     enum rk_solo5_device type;
+    bool readonly;     /* of a disk */
+    bool host_device;  /* a disk that is a block device of the host */
+    char fstype[16];   /* of a disk: what its content says; empty: not known */
+    char *destination; /* of a disk: where the guest is to mount it; NULL: nowhere */
 };
 
 /* A wire, and the link as it was before it was wired: undoing a bridge gives its addresses back. */

@@ -80,6 +80,26 @@ static int more_servers(struct rk_argv *ret, const struct ctr_relay *relay)
     return r;
 }
 
+/* The disks that the guest is to mount. A boot disk is the first, and nobody's to mount. */
+static size_t list_mounts(struct bnd_guest_mount *mounts, const struct ctr_record *record)
+{
+    unsigned index = record->kind == BND_DISK;
+    size_t n = 0;
+    for (size_t i = 0; i < record->device_count; i++) {
+        const struct ctr_device *d = &record->devices[i];
+        if (d->type != RK_SOLO5_BLOCK)
+            continue;
+        if (d->destination)
+            mounts[n++] = (struct bnd_guest_mount){.kind = BND_MOUNT_DISK,
+                                                   .index = index,
+                                                   .fstype = *d->fstype ? d->fstype : "auto",
+                                                   .destination = d->destination,
+                                                   .readonly = d->readonly};
+        index++;
+    }
+    return n;
+}
+
 /* What the guest is told, quoted by its family, and not longer than a tender passes on. */
 static int guest_args(struct rk_argv *ret_args, char **ret_told, const struct ctr_record *record,
                       const struct ctr_network *network, const struct ctr_relay *relay, struct rk_err *err)
@@ -91,7 +111,12 @@ static int guest_args(struct rk_argv *ret_args, char **ret_told, const struct ct
         return rk_fail(err, -EINVAL, "unknown family '%s'", record->family);
     if (more_servers(&servers, relay) < 0)
         return rk_fail(err, -ENOMEM, "out of memory");
+    struct bnd_guest_mount mounts[RK_SOLO5_MFT_ENTRIES];
+    if (record->device_count > RK_SOLO5_MFT_ENTRIES)
+        return rk_fail(err, -E2BIG, "more than %d devices", RK_SOLO5_MFT_ENTRIES);
     const struct bnd_guest guest = {
+        .mounts = mounts,
+        .mount_count = list_mounts(mounts, record),
         .kind = record->kind,
         .program = record->image,
         .args = &record->args,
@@ -107,7 +132,7 @@ static int guest_args(struct rk_argv *ret_args, char **ret_told, const struct ct
         .net_count = network->net_count,
         .routes = network->routes,
         .route_count = network->route_count,
-        .virtio_count = record->device_count,
+        .virtio_count = record->device_count + (record->kind == BND_DISK),
         .emulated = !record->kvm,
         .own_init = record->own_init,
         .terminal = record->terminal,
@@ -163,7 +188,10 @@ static int monitor_argv(struct rk_argv *ret_argv, const struct ctr_record *recor
     for (size_t i = 0; i < record->device_count; i++) {
         if (record->devices[i].type != RK_SOLO5_BLOCK)
             continue;
-        disks[launch.disk_count++] = (struct hv_disk){.device = record->devices[i].name, .fd = fd};
+        disks[launch.disk_count++] = (struct hv_disk){.device = record->devices[i].name,
+                                                      .fd = fd,
+                                                      .readonly = record->devices[i].readonly,
+                                                      .host_device = record->devices[i].host_device};
         fd++;
     }
     if (monitor->counts)

@@ -32,6 +32,10 @@ static const char *const initrd_names[] = {"/initrd", "/initrd.img", "/boot/init
 static int add_initrd(struct ctr_plan *plan, int *fd, const char *name, struct rk_err *err)
 {
     struct stat st;
+    if (plan->record->kind == BND_LINUX64 || plan->record->kind == BND_DISK)
+        return rk_fail(err, -ENOTSUP,
+                       "'%s': a guest that is booted as '%s' is can't be given an initial ram disk", name,
+                       plan->record->image);
     if (fstat(*fd, &st) < 0)
         return rk_fail_errno(err, "'%s'", name);
     if (!(st.st_mode & S_IROTH))
@@ -86,19 +90,34 @@ static int note_user(struct ctr_record *record, const struct bnd_spec *spec, str
     return r < 0 ? rk_fail(err, -ENOMEM, "out of memory") : 0;
 }
 
+int ctr_storage_add_file(struct ctr_plan *plan, int *fd, const char *path, struct rk_err *err)
+{
+    struct rk_argv *files = &plan->record->files;
+    struct stat st;
+    if (files->n == RK_COUNT(file_paths))
+        return rk_fail(err, -E2BIG, "'%s': a guest gets at most %zu single files", path,
+                       RK_COUNT(file_paths));
+    if (fstat(*fd, &st) < 0)
+        return rk_fail_errno(err, "'%s'", path);
+    if (!(st.st_mode & S_IROTH))
+        return rk_fail(err, -EACCES,
+                       "volume '%s' can be read by its owner only, and QEMU runs as another user: chmod a+r "
+                       "it",
+                       path);
+    int r = ctr_plan_add_tree(plan, fd, path, file_paths[files->n], err);
+    return r < 0 ? r : rk_argv_add(files, path) < 0 ? rk_fail(err, -ENOMEM, "out of memory") : 0;
+}
+
 static int add_engine_files(struct ctr_plan *plan, struct rk_err *err)
 {
     for (size_t i = 0; i < RK_COUNT(engine_files); i++) {
         const struct bnd_mount *mount = NULL;
-        struct rk_argv *files = &plan->record->files;
         rk_autoclose int fd = bnd_files_lookup(&plan->files, engine_files[i], O_RDONLY, false, &mount);
         if (fd < 0 || !mount)
             continue; /* the image's own, which is packed */
-        int r = ctr_plan_add_tree(plan, &fd, engine_files[i], file_paths[files->n], err);
+        int r = ctr_storage_add_file(plan, &fd, engine_files[i], err);
         if (r < 0)
             return r;
-        if (rk_argv_add(files, engine_files[i]) < 0)
-            return rk_fail(err, -ENOMEM, "out of memory");
     }
     return 0;
 }
@@ -126,9 +145,19 @@ int ctr_storage_plan(struct ctr_plan *plan, const struct bnd_image *image, const
     int r = find_initrd(plan, image, wishes, err);
     if (r != 0)
         return r < 0 ? r : 0;
-    bool wanted = wishes->rootfs == CFG_ROOTFS_INITRD || wishes->rootfs == CFG_ROOTFS_ANY ||
-                  wishes->rootfs == CFG_ROOTFS_UNSET;
-    if (wanted && family->init_machine && family->init_machine(plan->record->kind))
-        return pack_rootfs(plan, image, host, err);
-    return 0;
+    bool packs = family->init_machine && family->init_machine(plan->record->kind);
+    bool root_disk = wishes->disk_mount && strcmp(wishes->disk_mount, "/") == 0;
+    if (wishes->rootfs == CFG_ROOTFS_9P || wishes->rootfs == CFG_ROOTFS_DISK)
+        return rk_fail(err, -ENOTSUP,
+                       "%s: runuk gives guests the container's files as an initial ram disk only",
+                       wishes->source[CFG_ROOTFS]);
+    if (wishes->rootfs == CFG_ROOTFS_INITRD && !packs)
+        return rk_fail(err, -ENOTSUP,
+                       "%s: guests of family %s that are booted as this image is don't read the container's "
+                       "files from an "
+                       "initial ram disk",
+                       wishes->source[CFG_ROOTFS], family->name);
+    if (!packs || wishes->rootfs == CFG_ROOTFS_NONE || root_disk)
+        return 0;
+    return pack_rootfs(plan, image, host, err);
 }

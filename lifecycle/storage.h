@@ -11,4 +11,7 @@ struct cfg_annotations;
 int ctr_storage_plan(struct ctr_plan *plan, const struct bnd_image *image, const struct hv_host *host,
                      const struct cfg_annotations *wishes, struct rk_err *err);
 
+/* One more file that the guest's init, which is ours, writes to `path`. Takes *fd over when it has to. */
+int ctr_storage_add_file(struct ctr_plan *plan, int *fd, const char *path, struct rk_err *err);
+
 #endif

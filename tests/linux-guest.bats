@@ -185,3 +185,50 @@ line"
     # Nothing half-written is ever taken.
     [[ -z $(find cache -name '*.new') ]]
 }
+
+@test "volumes: file systems are mounted, what lies below /dev gets its name, other files are files; a directory is an error" {
+    guest_bundle a sh -c 'cat /data/word; echo written >/data/new; cat /ro/word; echo x >/ro/new; cat /etc/app.conf; readlink /dev/raw; sync'
+    mkdir tree
+    echo from the volume >tree/word
+    truncate -s 4M data.img ro.img raw.img
+    mke2fs -q -t ext4 -d tree data.img
+    mke2fs -q -t ext4 -d tree ro.img
+    echo setting=1 >app.conf
+    config a '.mounts = ([["data.img", "/data"], ["ro.img", "/ro"], ["raw.img", "/dev/raw"], ["app.conf", "/etc/app.conf"]]
+        | map({destination: .[1], type: "bind", source: ($dir + "/" + .[0]), options: ["rbind"]}))
+        | .mounts[1].options += ["ro"]' --arg dir "$PWD"
+    run_guest a
+    ended 0
+    said $'from the volume\nfrom the volume\n'
+    said 'Read-only file system'
+    said $'setting=1\n/dev/vdc'
+    equal "$(debugfs -R 'cat /new' data.img 2>/dev/null)" written
+    config a '.mounts = [{destination: "/tree", type: "bind", source: $dir, options: ["rbind"]}]' --arg dir "$PWD/tree"
+    run_guest a
+    ended 1
+    file_has errors "volume '/tree' is a directory, which a guest of family linux can't mount"
+}
+
+@test "an initial ram disk of the image's own: by convention, by annotation, and none" {
+    guest_bundle a /show
+    mkdir -p own/bin
+    cp "$(type -P busybox)" own/bin/busybox
+    printf '%s\n' '#!/bin/busybox sh' 'echo "own $0"' '/bin/busybox mount -t proc proc /proc' 'exec /bin/busybox poweroff -f' >own/show
+    chmod 755 own/show
+    mkdir own/proc own/dev
+    mknod own/dev/console c 5 1
+    (cd own && find . | cpio --quiet -o -H newc) >a/rootfs/initrd.img
+    run_guest a
+    ended 0
+    said 'own /show'
+    [[ ! -e cache ]]
+    mv a/rootfs/initrd.img a/rootfs/other
+    config a '.annotations["org.runuk.initrd"] = "/other"'
+    run_guest a
+    ended 0
+    said 'own /show'
+    config a '.annotations = {"org.runuk.rootfs": "none"}'
+    run_guest a
+    ended 1
+    file_has errors 'the guest was reset'
+}

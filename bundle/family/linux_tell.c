@@ -83,6 +83,9 @@ static int write_all(FILE *out, const struct bnd_guest *guest, struct rk_err *er
         tell_net(out, bnd_words_net(guest, i));
         tell_routes(out, guest, i);
     }
+    for (size_t i = 0; i < guest->mount_count; i++)
+        tell(out, "disk %u %s %s %s", guest->mounts[i].index, guest->mounts[i].fstype,
+             guest->mounts[i].readonly ? "ro" : "rw", guest->mounts[i].destination);
     tell_all(out, "file", guest->files);
     if (guest->terminal)
         tell(out, "tty 1");

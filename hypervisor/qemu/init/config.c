@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -90,6 +91,26 @@ static void take_route(const struct config *c, char *text)
     ini_net_route(c->link, text, gateway);
 }
 
+static void take_disk(const char *text)
+{
+    char fstype[32], access[8], device[32];
+    unsigned index;
+    int path = 0;
+    if (sscanf(text, "%u %31s %7s %n", &index, fstype, access, &path) < 3 || path == 0 || index >= 26)
+        return;
+    const char *target = text + path;
+    snprintf(device, sizeof device, "/dev/vd%c", 'a' + (int)index);
+    make_parents(target);
+    if (strncmp(target, "/dev/", 5) == 0) {
+        if (symlink(device, target) < 0)
+            ini_say("make '%s': %s", target, strerror(errno));
+        return;
+    }
+    mkdir(target, 0755);
+    if (mount(device, target, fstype, strcmp(access, "ro") == 0 ? MS_RDONLY : 0, NULL) < 0)
+        ini_say("mount '%s', a file system '%s', at '%s': %s", device, fstype, target, strerror(errno));
+}
+
 static void take_user(struct ini_program *p, const char *word, const char *value)
 {
     unsigned long id = strtoul(value, NULL, 10);
@@ -113,6 +134,8 @@ static void take(struct config *c, const char *word, char *value)
         ini_net_address(c->link, value);
     else if (strcmp(word, "route") == 0)
         take_route(c, value);
+    else if (strcmp(word, "disk") == 0)
+        take_disk(value);
     else if (strcmp(word, "file") == 0)
         write_file(value, c->files++);
     else if (strcmp(word, "tty") == 0)

@@ -12,8 +12,8 @@
 
 #define COMPRESSED 4 /* MODULE_INIT_COMPRESSED_FILE, linux/module.h */
 
-static const char *const wanted[] = {"virtio_pci", "virtio_mmio", "virtio_net",
-                                     "virtio_blk", "button",      "evdev"};
+static const char *const wanted[] = {"virtio_pci", "virtio_mmio", "virtio_net", "virtio_blk",
+                                     "isofs",      "button",      "evdev"};
 
 /* Load one file, named as in modules.dep. */
 static void load(const char *dir, const char *name)
