@@ -773,26 +773,27 @@ check-lab:
 
 # --- how fast and how small: make bench, as root --------------------------------------------------------------------------
 
-BENCH_PROGRAMS := $(addprefix $(B)/bench/,bench crowd floor sleeper true)
+BENCH_PROGRAMS := $(addprefix $(B)/bench/,bench crowd disks floor sleeper true)
 
 # Static, so that none of them pays for a dynamic loader.
 $(B)/bench/%: contrib/bench/%.c
 	@mkdir -p $(@D)
 	$(call SAY,LINK)$(CC) $(CFLAGS) $(COMMON) -static $(filter %.c,$^) -o $@
 
-$(B)/bench/bench $(B)/bench/crowd: contrib/bench/tools.c contrib/bench/tools.h
+$(B)/bench/bench $(B)/bench/crowd $(B)/bench/disks: contrib/bench/tools.c contrib/bench/tools.h
 
 .PHONY: bench
-bench: $(B)/runuk $(B)/runuk-spt $(B)/guests/hello.spt $(B)/guests/time.spt $(BENCH_PROGRAMS)
+bench: $(B)/runuk monitors $(B)/guests/hello.spt $(B)/guests/block.multiboot $(B)/guests/time.spt $(BENCH_PROGRAMS)
 	$(B)/bench/bench $(B)
 	$(B)/bench/crowd $(B)
+	$(B)/bench/disks $(B)
 
 # --- check, lint, demo --------------------------------------------------------------------------------------------------------
 
 # All that the tests call besides what `all` builds.
 .PHONY: test-programs
 test-programs: $(addprefix $(B)/unit/,$(UNIT_TESTS)) $(B)/unit/cgroup_driver $(B)/unit/console_driver \
-               $(B)/unit/family_driver $(B)/unit/net_driver $(B)/faults/runuk $(B)/bench/crowd $(B)/bench/sleeper
+               $(B)/unit/family_driver $(B)/unit/net_driver $(B)/faults/runuk $(B)/bench/crowd $(B)/bench/disks $(B)/bench/sleeper
 
 # Another make builds, because this one has looked for libraries before they were installed. CI also checks the sources.
 .PHONY: check lint demo
@@ -810,7 +811,7 @@ demo:
 
 # --- install ------------------------------------------------------------------------------------------------------------------
 
-LIBEXEC_PROGRAMS := runuk-spt runuk-hvt runuk-qemu runuk-relay runuk-scope
+LIBEXEC_PROGRAMS := runuk-spt runuk-hvt runuk-qemu runuk-init runuk-pack runuk-relay runuk-scope
 
 .PHONY: install uninstall
 install: $(addprefix $(B)/,runuk runuk-loader.elf $(LIBEXEC_PROGRAMS))

@@ -6,6 +6,7 @@
  *   address ADDRESS/PREFIX      IPv4 or IPv6
  *   route DESTINATION/PREFIX GATEWAY    or "-" for one without; the default routes are 0.0.0.0/0 and ::/0
  *   file PATH                   the next of the files RK_TOLD_FILES 0, 1, … belongs there
+ *   dns ADDRESS                 takes the place of name servers on loopback in /etc/resolv.conf
  *   disk INDEX FSTYPE ro|rw PATH    is to be mounted there; what belongs below /dev gets that name instead
  *   tty 1                       the console is a terminal
  *   user UID, group GID, and more GID   of the program: as numbers; the first group is its own

@@ -80,11 +80,14 @@ static int more_servers(struct rk_argv *ret, const struct ctr_relay *relay)
     return r;
 }
 
-/* The disks that the guest is to mount. A boot disk is the first, and nobody's to mount. */
+/* What the guest is to mount: its initial ram disk, disks. A boot disk is the first, and nobody's to mount.
+ */
 static size_t list_mounts(struct bnd_guest_mount *mounts, const struct ctr_record *record)
 {
     unsigned index = record->kind == BND_DISK;
     size_t n = 0;
+    if (record->initrd && !record->own_init)
+        mounts[n++] = (struct bnd_guest_mount){.kind = BND_MOUNT_INITRD, .destination = "/"};
     for (size_t i = 0; i < record->device_count; i++) {
         const struct ctr_device *d = &record->devices[i];
         if (d->type != RK_SOLO5_BLOCK)
@@ -111,7 +114,7 @@ static int guest_args(struct rk_argv *ret_args, char **ret_told, const struct ct
         return rk_fail(err, -EINVAL, "unknown family '%s'", record->family);
     if (more_servers(&servers, relay) < 0)
         return rk_fail(err, -ENOMEM, "out of memory");
-    struct bnd_guest_mount mounts[RK_SOLO5_MFT_ENTRIES];
+    struct bnd_guest_mount mounts[RK_SOLO5_MFT_ENTRIES + 1];
     if (record->device_count > RK_SOLO5_MFT_ENTRIES)
         return rk_fail(err, -E2BIG, "more than %d devices", RK_SOLO5_MFT_ENTRIES);
     const struct bnd_guest guest = {

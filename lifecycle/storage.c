@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -26,8 +27,18 @@ static const char *const file_paths[] = {
 /* The files that engines put into every container. */
 static const char *const engine_files[] = {"/etc/resolv.conf", "/etc/hosts", "/etc/hostname"};
 
-/* Where an initial ram disk is by convention. */
-static const char *const initrd_names[] = {"/initrd", "/initrd.img", "/boot/initrd", "/boot/initrd.img"};
+/* Where an initial ram disk is by convention of the family; also beside the kernel, as KERNEL.initrd. Not the
+ * names with a version that distributions' packages give those that look for a root on some disk. */
+static const struct {
+    const char *family, *name;
+} initrd_names[] = {
+    {"linux", "/initrd"},
+    {"linux", "/initrd.img"},
+    {"linux", "/boot/initrd"},
+    {"linux", "/boot/initrd.img"},
+    {"unikraft", "/unikraft/bin/initrd"},
+    {"unikraft", "/initrd"},
+};
 
 static int add_initrd(struct ctr_plan *plan, int *fd, const char *name, struct rk_err *err)
 {
@@ -52,31 +63,41 @@ static int add_initrd(struct ctr_plan *plan, int *fd, const char *name, struct r
     return ctr_plan_add_tree(plan, fd, name, HV_INITRD_PATH, err);
 }
 
+/* Add the one of that name, if it is there: 1. */
+static int try_initrd(struct ctr_plan *plan, const char *name, struct rk_err *err)
+{
+    rk_autoclose int fd = bnd_files_lookup(&plan->files, name, O_RDONLY, false, NULL);
+    if (fd < 0)
+        return 0;
+    int r = add_initrd(plan, &fd, name, err);
+    return r < 0 ? r : 1;
+}
+
 /* That of an annotation, or one where the family's users have theirs. 1: there is one. */
 static int find_initrd(struct ctr_plan *plan, const struct bnd_image *image,
                        const struct cfg_annotations *wishes, struct rk_err *err)
 {
-    char beside[4096];
-    bool by_name = strcmp(plan->record->family, "linux") == 0;
+    rk_autofree char *beside = NULL;
+    const char *family = plan->record->family;
+    int r = 0;
     if (wishes->initrd) {
         rk_autoclose int fd = bnd_files_lookup(&plan->files, wishes->initrd, O_RDONLY, false, NULL);
         if (fd < 0) {
             errno = -fd;
             return rk_fail_errno(err, "%s: '%s'", wishes->source[CFG_INITRD], wishes->initrd);
         }
-        int r = add_initrd(plan, &fd, wishes->initrd, err);
+        r = add_initrd(plan, &fd, wishes->initrd, err);
         return r < 0 ? r : 1;
     }
-    snprintf(beside, sizeof beside, "%s.initrd", image->path);
-    for (size_t i = 0; by_name && i <= RK_COUNT(initrd_names); i++) {
-        const char *name = i == 0 ? beside : initrd_names[i - 1];
-        rk_autoclose int fd = bnd_files_lookup(&plan->files, name, O_RDONLY, false, NULL);
-        if (fd < 0)
-            continue;
-        int r = add_initrd(plan, &fd, name, err);
-        return r < 0 ? r : 1;
-    }
-    return 0;
+    if (wishes->rootfs == CFG_ROOTFS_INITRD || plan->record->kind == BND_LINUX64 ||
+        plan->record->kind == BND_DISK)
+        return 0;
+    if (asprintf(&beside, "%s.initrd", image->path) < 0)
+        return rk_fail(err, -ENOMEM, "out of memory");
+    for (size_t i = 0; i < RK_COUNT(initrd_names) && r == 0; i++)
+        if (strcmp(family, initrd_names[i].family) == 0)
+            r = try_initrd(plan, initrd_names[i].name, err);
+    return r != 0 || strcmp(family, "linux") != 0 ? r : try_initrd(plan, beside, err);
 }
 
 /* process.user, for the guest's process. */

@@ -57,6 +57,7 @@ network() {
     ip -n "$C" -6 addr add fd99::2/64 dev eth0 nodad
     ip -n "$C" link set eth0 up
     ip -n "$C" route add default via 10.99.0.1
+    ip -n "$C" route add 10.77.0.0/16 via 10.99.0.9
     config "$1" '(.linux.namespaces[] | select(.type == "network")).path = $path' --arg path "/run/netns/$C"
 }
 
@@ -117,6 +118,7 @@ network() {
     said 'inet6 fd99::2/64'
     said 'mtu 1400'
     said 'default via 10.99.0.1'
+    said '10.77.0.0/16 via 10.99.0.9'
     said $'nameserver 10.99.0.1\n10.99.0.7 db\nweb\n'
     said_not "the image's own"
 }

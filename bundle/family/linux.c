@@ -337,8 +337,8 @@ static int cmdline(const struct bnd_guest *guest, struct rk_argv *ret_args, stru
 #define ON_PC .type = "q35", .bus = BND_BUS_PCI
 /* An uncompressed kernel is made for machines of this sort, which may have no PCI. */
 #define ON_MICROVM .type = "microvm,acpi=on,rtc=on", .bus = BND_BUS_MMIO
-#define FOR_LINUX  .memory_min = 64, .memory_default = 512, .cmdline_max = 2047 /* COMMAND_LINE_SIZE of x86  \
-                                                                                 */
+/* COMMAND_LINE_SIZE of x86, less the NUL. */
+#define FOR_LINUX .memory_min = 64, .memory_default = 512, .cmdline_max = 2047
 /* The program is init: there is nobody who would listen to an ACPI button. */
 #define ITS_INIT .end = BND_END_POWEROFF
 /* Our init hears the button, and tells the status. */

@@ -40,6 +40,9 @@ static void tell_routes(FILE *out, const struct bnd_guest *guest, size_t i)
         if (&guest->nets[guest->routes[k].net] == n)
             tell(out, "route %s %s", guest->routes[k].destination,
                  *guest->routes[k].gateway ? guest->routes[k].gateway : "-");
+    /* A relay is on the link itself, whatever the routes say. */
+    if (i == 0 && guest->dns && strncmp(guest->dns, "169.254.", 8) == 0)
+        tell(out, "route %s/32 -", guest->dns);
     if (*n->ipv4_gateway)
         tell(out, "route 0.0.0.0/0 %s", n->ipv4_gateway);
     if (*n->ipv6_gateway)
@@ -87,6 +90,8 @@ static int write_all(FILE *out, const struct bnd_guest *guest, struct rk_err *er
         tell(out, "disk %u %s %s %s", guest->mounts[i].index, guest->mounts[i].fstype,
              guest->mounts[i].readonly ? "ro" : "rw", guest->mounts[i].destination);
     tell_all(out, "file", guest->files);
+    if (guest->dns && *guest->dns)
+        tell(out, "dns %s", guest->dns);
     if (guest->terminal)
         tell(out, "tty 1");
     tell_user(out, guest->user);

@@ -12,6 +12,8 @@
 #include "hypervisor/qemu/init/init.h"
 #include "lib/told.h"
 
+#define RESOLV_CONF "/etc/resolv.conf"
+
 struct config {
     struct ini_program *program;
     char link[16];  /* the one that is talked about */
@@ -62,6 +64,28 @@ static void write_file(const char *path, unsigned number)
     if (fd >= 0)
         close(fd);
     free(data);
+}
+
+/* The container's name server may be on its loopback, which is not the guest's. */
+static void take_dns(const char *address)
+{
+    char old[16384] = "", *save = NULL;
+    int fd = open(RESOLV_CONF, O_RDONLY | O_CLOEXEC);
+    ssize_t len = fd < 0 ? -1 : read(fd, old, sizeof old - 1);
+    if (fd >= 0)
+        close(fd);
+    if (len <= 0 || (!strstr(old, "nameserver 127.") && !strstr(old, "nameserver ::1")))
+        return;
+    FILE *out = fopen(RESOLV_CONF, "we");
+    if (!out) {
+        ini_say("write '" RESOLV_CONF "': %s", strerror(errno));
+        return;
+    }
+    fprintf(out, "nameserver %s\n", address);
+    for (char *line = strtok_r(old, "\n", &save); line; line = strtok_r(NULL, "\n", &save))
+        if (strncmp(line, "nameserver 127.", 15) != 0 && strncmp(line, "nameserver ::1", 14) != 0)
+            fprintf(out, "%s\n", line);
+    fclose(out);
 }
 
 static void take_net(struct config *c, const char *text)
@@ -134,6 +158,8 @@ static void take(struct config *c, const char *word, char *value)
         ini_net_address(c->link, value);
     else if (strcmp(word, "route") == 0)
         take_route(c, value);
+    else if (strcmp(word, "dns") == 0)
+        take_dns(value);
     else if (strcmp(word, "disk") == 0)
         take_disk(value);
     else if (strcmp(word, "file") == 0)
