@@ -4,6 +4,7 @@
 #include <jansson.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,12 +12,15 @@
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "hypervisor/qemu/supervisor.h"
 #include "lib/err.h"
 
-#define DRAIN_MS 5000 /* for whoever does not read what is left at the end */
+#define DRAIN_MS 5000  /* for whoever does not read what is left at the end */
+#define YOUNG_MS 10000 /* a guest that may not listen to its button yet */
+#define PRESS_MS 1000  /* between one press and the next, of such a guest's */
 
 struct supervisor {
     struct sup_options options;
@@ -26,12 +30,24 @@ struct supervisor {
     pid_t qemu; /* 0: it has ended */
     int signals;
     bool asked;                 /* the button was pressed */
+    int64_t born, pressed;      /* monotonic, ms */
     char reason[SUP_LINE_SIZE]; /* the last that QEMU said of itself */
 };
 
-static _Noreturn void fail(const char *what)
+/* Tell whoever waits for the guest to run why it will not. */
+static void tell_gate(int gate, const char *what, const char *why)
 {
-    fprintf(stderr, "runuk-qemu: %s: %s\n", what, strerror(errno));
+    char message[SUP_LINE_SIZE + 64];
+    int n = snprintf(message, sizeof message, "E%s: %s", what, why);
+    if (gate >= 0)
+        send(gate, message, (size_t)n < sizeof message ? (size_t)n : sizeof message - 1, MSG_NOSIGNAL);
+}
+
+static _Noreturn void fail(const struct sup_options *options, const char *what)
+{
+    const char *why = strerror(errno);
+    fprintf(stderr, "runuk-qemu: %s: %s\n", what, why);
+    tell_gate(options->gate, what, why);
     exit(SUP_FAILED);
 }
 
@@ -71,7 +87,7 @@ static void parse(struct sup_options *options, char **argv)
         usage("no program given");
     if (options->gate >= 0 &&
         fcntl(options->gate, F_SETFD, FD_CLOEXEC) < 0) /* not QEMU's: its end is the word */
-        fail("the gate");
+        fail(options, "the gate");
     options->argv = argv + 1;
 }
 
@@ -87,7 +103,7 @@ static _Noreturn void become_qemu(const struct sup_options *options, int monitor
     sigset_t none;
     sigemptyset(&none);
     if (!argv)
-        fail("start QEMU");
+        fail(options, "start QEMU");
     memcpy(argv, options->argv, n * sizeof *argv);
     snprintf(chardev, sizeof chardev, "socket,id=qmp,fd=%d", monitor);
     argv[n] = flag_chardev;
@@ -98,9 +114,9 @@ static _Noreturn void become_qemu(const struct sup_options *options, int monitor
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || dup2(output, STDOUT_FILENO) < 0 ||
         dup2(errors, STDERR_FILENO) < 0 || fcntl(monitor, F_SETFD, 0) < 0 ||
         sigprocmask(SIG_SETMASK, &none, NULL) < 0)
-        fail("prepare QEMU");
+        fail(options, "prepare QEMU");
     execve(argv[0], argv, envp);
-    fail(argv[0]);
+    fail(options, argv[0]);
 }
 
 static void start(struct supervisor *s)
@@ -113,13 +129,13 @@ static void start(struct supervisor *s)
         sigaddset(&set, watched[i]);
     signal(SIGPIPE, SIG_IGN);
     if (sigprocmask(SIG_SETMASK, &set, NULL) < 0 || (s->signals = signalfd(-1, &set, SFD_CLOEXEC)) < 0)
-        fail("watch signals");
+        fail(&s->options, "watch signals");
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0 || pipe2(output, O_CLOEXEC) < 0 ||
         pipe2(errors, O_CLOEXEC) < 0)
-        fail("make QEMU's descriptors");
+        fail(&s->options, "make QEMU's descriptors");
     s->qemu = fork();
     if (s->qemu < 0)
-        fail("fork");
+        fail(&s->options, "start QEMU");
     if (s->qemu == 0)
         become_qemu(&s->options, pair[1], output[1], errors[1]);
     close(pair[1]);
@@ -139,6 +155,13 @@ static void drop_descriptors(const struct supervisor *s)
     for (int fd = STDERR_FILENO + 1; fd < least; fd++)
         if (fd != s->options.gate)
             close(fd);
+}
+
+static int64_t now_ms(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return t.tv_sec * INT64_C(1000) + t.tv_nsec / 1000000;
 }
 
 static void end_qemu(const struct supervisor *s)
@@ -164,6 +187,7 @@ static void take_signal(struct supervisor *s)
         }
     } else if (number == SIGTERM && s->options.button && s->end.started && !s->asked) {
         s->asked = sup_qmp_button(&s->qmp);
+        s->pressed = now_ms();
     } else {
         s->end.signal = number;
         end_qemu(s);
@@ -195,14 +219,10 @@ static void take_error(void *data, const char *line)
 /* The guest runs, or never will: whoever waits for that is told. */
 static void open_gate(struct supervisor *s)
 {
-    char message[SUP_LINE_SIZE + 64];
     if (s->options.gate < 0)
         return;
-    if (!s->end.started) {
-        int n = snprintf(message, sizeof message, "EQEMU does not start: %s",
-                         *s->reason ? s->reason : "it said nothing");
-        send(s->options.gate, message, (size_t)n, MSG_NOSIGNAL);
-    }
+    if (!s->end.started)
+        tell_gate(s->options.gate, "QEMU does not start", *s->reason ? s->reason : "it said nothing");
     close(s->options.gate);
     s->options.gate = -1;
 }
@@ -210,6 +230,20 @@ static void open_gate(struct supervisor *s)
 static bool is_pending(const struct sup_stream *stream)
 {
     return stream->start < stream->end;
+}
+
+/* A press is lost on a kernel that has not switched its button on: a young guest gets another when it is
+ * time for that. Until when to wait for the next, in ms; -1: there is none. */
+static int press_again(struct supervisor *s)
+{
+    int64_t now = now_ms();
+    if (!s->asked || now - s->born >= YOUNG_MS)
+        return -1;
+    if (now - s->pressed >= PRESS_MS) {
+        sup_qmp_button(&s->qmp);
+        s->pressed = now;
+    }
+    return (int)(s->pressed + PRESS_MS - now);
 }
 
 /* One round: wait for whatever comes first. */
@@ -223,7 +257,7 @@ static void serve(struct supervisor *s)
         {.fd = is_pending(&s->console) ? STDOUT_FILENO : -1, .events = POLLOUT},
         {.fd = is_pending(&s->errors) ? STDERR_FILENO : -1, .events = POLLOUT},
     };
-    if (poll(fds, 6, -1) < 0)
+    if (poll(fds, 6, press_again(s)) < 0)
         return;
     if (fds[0].revents)
         take_signal(s);
@@ -277,6 +311,7 @@ int main(int argc, char **argv)
     static struct supervisor s = {.options = {.debug_success = -1, .gate = -1},
                                   .end = {.signal = -1, .console = -1}};
     (void)argc;
+    s.born = now_ms();
     parse(&s.options, argv);
     start(&s);
     drop_descriptors(&s);
