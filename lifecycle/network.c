@@ -288,7 +288,11 @@ int ctr_network_make(struct ctr_network *ret_network, struct ctr_record *record,
      */
     if (!rk_process_alive(&record->process))
         r = rk_fail(err, -ESRCH, "the container's process has ended");
-    else if ((devices > 0 || record->any_net) && rk_same_file(visit.own, visit.there))
+    else if (record->any_net && rk_same_file(visit.own, visit.there))
+        r = rk_fail(err, -EINVAL,
+                    "the container is on the host's own network, where a guest in QEMU can have no address: "
+                    "use a bridge network instead of --network host, or none");
+    else if (devices > 0 && rk_same_file(visit.own, visit.there))
         r = rk_fail(err, -EINVAL,
                     "the container is on the host's own network, but its image has a network device and "
                     "needs an address "
