@@ -25,7 +25,7 @@ struct sup_options {
     const char *halted_line; /* --halted-line=TEXT: the guest is over when it prints this; NULL: none */
     int gate; /* --gate=FD: where a failure is told before the guest runs (SOCK_SEQPACKET, "E" and the text),
                  and which is closed when it does; -1: none */
-    char **argv;     /* QEMU's */
+    char **argv; /* QEMU's */
 };
 
 /* What has been learned of the guest's end. -1: nothing. */
