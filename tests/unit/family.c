@@ -283,6 +283,65 @@ static void test_corpus(void)
     tap_ok(n > 1000, "%zu hostile inputs come back as they were, or are refused", n);
 }
 
+/* What runuk-init is told, its strings shown one a line: nothing is quoted, so that nothing can be quoted
+ * wrongly. */
+static void test_tell(void)
+{
+    char args0[] = "sh", args1[] = "two words", args2[] = "{ipv4}", args3[] = "arg x\nenv y",
+         env0[] = "A=b c";
+    char user0[] = "7", user1[] = "8", user2[] = "9", file0[] = "/etc/hosts";
+    char *args_v[] = {args0, args1, args2, args3, NULL}, *env_v[] = {env0, NULL};
+    char *user_v[] = {user0, user1, user2, NULL}, *file_v[] = {file0, NULL};
+    const struct rk_argv args = {args_v, 4}, env = {env_v, 1}, user = {user_v, 3}, files = {file_v, 1};
+    const struct bnd_guest_net net = {.device = "eth0",
+                                      .ipv4 = "10.0.0.2",
+                                      .ipv4_prefix = 24,
+                                      .ipv4_gateway = "10.0.0.1",
+                                      .ipv6 = "fd00::2",
+                                      .ipv6_prefix = 64,
+                                      .mac = {2, 0x42, 0, 0, 0, 0xff},
+                                      .mtu = 1400};
+    const struct bnd_guest_route route = {.destination = "10.7.0.0/16", .gateway = "", .net = 0};
+    const struct bnd_guest_mount disk = {
+        .kind = BND_MOUNT_DISK, .index = 1, .fstype = "ext4", .destination = "/d"};
+    const struct bnd_guest guest = {.kind = BND_LINUX,
+                                    .own_init = true,
+                                    .terminal = true,
+                                    .args = &args,
+                                    .env = &env,
+                                    .user = &user,
+                                    .files = &files,
+                                    .cwd = "/w",
+                                    .hostname = "h",
+                                    .dns = "169.254.53.53",
+                                    .nets = &net,
+                                    .net_count = 1,
+                                    .routes = &route,
+                                    .route_count = 1,
+                                    .mounts = &disk,
+                                    .mount_count = 1};
+    static const char wanted[] = "hostname h\0net 02:42:00:00:00:ff 1400\0address 10.0.0.2/24\0address "
+                                 "fd00::2/64\0route 10.7.0.0/16 -\0"
+                                 "route 169.254.53.53/32 -\0route 0.0.0.0/0 10.0.0.1\0disk 1 ext4 rw "
+                                 "/d\0file /etc/hosts\0dns 169.254.53.53\0"
+                                 "tty 1\0user 7\0group 8\0more 9\0cwd /w\0env A=b c\0arg sh\0arg two "
+                                 "words\0arg 10.0.0.2\0arg arg x\nenv y";
+    rk_autofree char *text = NULL;
+    rk_autofree char *hex = calloc(2, sizeof wanted + 1);
+    struct rk_err err = {0};
+    int r = bnd_family_linux.tell(&text, &guest, &err);
+    for (size_t i = 0; hex && i < sizeof wanted; i++)
+        snprintf(hex + 2 * i, 3, "%02x", (unsigned char)wanted[i]);
+    if (!tap_ok(r == 0 && hex && strcmp(text, hex) == 0, "linux: what our init is told"))
+        printf("# %s\n# %s\n", text ? text : err.text, hex ? hex : "");
+    rk_autoargv struct rk_argv words = {0};
+    r = bnd_family_cmdline(&bnd_family_linux, &guest, &words, &err);
+    rk_autofree char *line = join(&words);
+    tap_ok(r == 0 &&
+               strcmp(line, "console=ttyS0 quiet panic=-1 reboot=t hostname=h rdinit=/.runuk-init") == 0,
+           "linux: and the kernel nothing but where it is");
+}
+
 static int write_seeds(const char *dir)
 {
     for (size_t p = 0; p < RK_COUNT(places); p++) {
@@ -308,6 +367,7 @@ int main(int argc, char **argv)
     test_lines(family_lines_more, family_line_more_count);
     test_limits();
     test_machines();
+    test_tell();
     test_corpus();
     return tap_end();
 }

@@ -86,7 +86,7 @@ static void put_ipv4(struct sockaddr *out, in_addr_t address)
 
 static in_addr_t mask_of(unsigned prefix)
 {
-    return prefix == 0 ? 0 : htonl(UINT32_MAX << (prefix < 32 ? 32 - prefix : 0));
+    return htonl((uint32_t)(UINT64_C(0xffffffff) << (prefix > 32 ? 0 : 32 - prefix)));
 }
 
 static int add_ipv4(int sock, const char *link, const char *address, unsigned prefix)
