@@ -61,8 +61,12 @@ static int info(const struct ctr_record *record, int dir, char **ret_text, struc
     FILE *out = open_memstream(ret_text, &size);
     if (!out)
         return rk_fail_errno(err, "out of memory");
-    fprintf(out, "container: %s\nstatus: %s\nimage: %s\nfamily: %s\nmonitor: %s, process %d\n", record->id,
+    bool tender = record->kind == BND_HVT || record->kind == BND_SPT;
+    fprintf(out, "container: %s\nstatus: %s\nimage: %s\nfamily: %s\nmonitor: %s%s, process %d\n", record->id,
             ctr_status_name(ctr_record_status(record)), record->image, record->family, record->monitor,
+            tender        ? ""
+            : record->kvm ? " with KVM"
+                          : ", emulated",
             (int)record->process.pid);
     fprintf(out, "memory: %" PRIu64 " MiB\nuptime: %.1f s\n", record->memory >> 20, age(record));
     for (size_t i = 0; i < record->device_count; i++)

@@ -258,7 +258,7 @@ qemu_of() {
     web web
     fetch "http://$(address web)/plain"
     run -0 docker exec web :info
-    [[ $output == *'monitor: qemu'*"address $(address web)/20"* ]]
+    [[ $output == *'monitor: qemu, emulated, process '*"address $(address web)/20"* ]]
     run -0 docker exec web :net
     [[ $output =~ received\ [1-9][0-9]*\ frames ]]
     run -126 docker exec web ls
