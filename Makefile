@@ -594,7 +594,10 @@ GUESTS := block crash dhcp dns exit forbidden hello hog net net2 time web
 GUEST_LIB_OBJS := \
 	http.o \
 	ip.o \
+	names.o \
 	print.o \
+	request.o \
+	segment.o \
 	start.o \
 	tcp.o
 

@@ -172,7 +172,7 @@ fetch() {
     [[ $output == 404 ]]
     run -0 fetch -o /dev/null -w '%{http_code}' -d x=y http://10.99.0.2/
     [[ $output == 405 ]]
-    run -0 fetch -o /dev/null -w '%{http_code}' -H "X: $(printf 'x%.0s' {1..3000})" http://10.99.0.2/
+    run -0 fetch -o /dev/null -w '%{http_code}' -H "X: $(printf 'x%.0s' {1..9000})" http://10.99.0.2/
     [[ $output == 431 ]]
     run -0 outside bash -c 'exec 3<>/dev/tcp/10.99.0.2/80 && printf "nonsense\r\n\r\n" >&3 && timeout 10 head -n 1 <&3'
     [[ $output == "HTTP/1.1 400 Bad Request"* ]]

@@ -2,16 +2,13 @@
  * name that follows, and prints what it says. "wait" as the last one keeps it running afterwards, "again"
  * keeps it asking for the last name, once a second. */
 #include "ip.h"
+#include "names.h"
 
 GUEST_MANIFEST(GUEST_NET("service"));
 
-#define DNS_PORT 53
 #define OWN_PORT 40000 /* of the first query; each has its own */
 #define TRIES    5
 #define PATIENCE (2 * GUEST_NSEC)
-#define TYPE_A   1
-#define TYPE_TXT 16
-#define CLASS_IN 1
 
 /* The query that is under way. */
 static struct {
@@ -21,62 +18,15 @@ static struct {
     bool answered, good;
 } query;
 
-/* "example.net" as labels; the length, or 0 when it is no name. */
-static size_t put_name(uint8_t *to, const char *name)
-{
-    size_t at = 0;
-    while (*name) {
-        size_t len = 0;
-        while (name[len] && name[len] != '.')
-            len++;
-        if (len == 0 || len > 63 || at + len > 250)
-            return 0;
-        to[at] = (uint8_t)len;
-        memcpy(to + at + 1, name, len);
-        at += len + 1;
-        name += len + (name[len] == '.');
-    }
-    to[at] = 0;
-    return at + 1;
-}
-
-static size_t put_query(uint8_t *to)
-{
-    memset(to, 0, 12);
-    ip_put16(to, query.id);
-    ip_put16(to + 2, 0x0100); /* recursion desired */
-    ip_put16(to + 4, 1);
-    size_t len = put_name(to + 12, query.name);
-    ip_put16(to + 12 + len, query.type);
-    ip_put16(to + 14 + len, CLASS_IN);
-    return len ? 16 + len : 0;
-}
-
-/* Behind the name at `at`; `len` when it is not whole. */
-static size_t skip_name(const uint8_t *data, size_t len, size_t at)
-{
-    while (at < len && data[at] != 0) {
-        if (data[at] >= 0xc0)
-            return at + 2;
-        at += 1U + data[at];
-    }
-    return at + 1;
-}
-
 static void print_records(const uint8_t *data, size_t len)
 {
+    struct names_answer answer;
     char text[16];
-    size_t at = skip_name(data, len, 12) + 4;
-    for (unsigned i = ip_get16(data + 6); i > 0; i--) {
-        at = skip_name(data, len, at);
-        if (at + 10 > len || at + 10 + ip_get16(data + at + 8) > len)
-            return;
-        size_t size = ip_get16(data + at + 8);
-        if (ip_get16(data + at) == TYPE_A && size == 4) {
-            guest_print("%s: %s\n", query.name, ip_text(ip_get32(data + at + 10), text));
-            query.good = true;
-        }
-        at += 10 + size;
+    uint32_t address;
+    names_answer(&answer, data, len);
+    while (names_next_address(&answer, &address)) {
+        guest_print("%s: %s\n", query.name, ip_text(address, text));
+        query.good = true;
     }
 }
 
@@ -86,7 +36,7 @@ static void take_answer(const struct ip_peer *peer, uint16_t from_port, uint16_t
     char text[16];
     if (len < 12 || ip_get16(data) != query.id || to_port != query.port || query.answered)
         return;
-    if (peer->address != query.server || from_port != DNS_PORT || !(data[2] & 0x80)) {
+    if (peer->address != query.server || from_port != NAMES_PORT || !(data[2] & 0x80)) {
         guest_print("%s: a stray answer from %s\n", query.name, ip_text(peer->address, text));
         return;
     }
@@ -95,11 +45,11 @@ static void take_answer(const struct ip_peer *peer, uint16_t from_port, uint16_t
         guest_print("%s: truncated to %u bytes\n", query.name, (unsigned)len);
     else if (data[3] & 0x0f)
         guest_print("%s: error %u\n", query.name, data[3] & 0x0fU);
-    else if (query.type == TYPE_TXT)
+    else if (query.type == NAMES_TXT)
         guest_print("%s: %u bytes\n", query.name, (unsigned)len);
     else
         print_records(data, len);
-    if (query.answered && !query.good && !(data[2] & 0x02) && !(data[3] & 0x0f) && query.type == TYPE_A)
+    if (query.answered && !query.good && !(data[2] & 0x02) && !(data[3] & 0x0f) && query.type == NAMES_A)
         guest_print("%s: no address\n", query.name);
 }
 
@@ -107,8 +57,8 @@ static void resolve(const struct ip_link *link)
 {
     for (int i = 0; i < TRIES && !query.answered;) {
         uint64_t until = guest_monotonic() + PATIENCE;
-        size_t len = put_query(ip_payload() + 8);
-        bool sent = len > 0 && ip_udp_send(link, query.server, query.port, DNS_PORT, len);
+        size_t len = names_query(ip_payload() + 8, query.name, query.id, query.type);
+        bool sent = len > 0 && ip_udp_send(link, query.server, query.port, NAMES_PORT, len);
         i++;
         /* Until the gateway is known there is nobody to send to. */
         while (!query.answered && guest_monotonic() < until && (sent || !link->gateway_known))
@@ -123,7 +73,7 @@ static bool ask(const struct ip_link *link, const char *argument)
 {
     const char *text = guest_after(argument, "txt:");
     query.name = text ? text : argument;
-    query.type = text ? TYPE_TXT : TYPE_A;
+    query.type = text ? NAMES_TXT : NAMES_A;
     query.id = (uint16_t)(guest_wall() >> 10);
     query.port++;
     query.answered = query.good = false;

@@ -1,6 +1,7 @@
 /* An HTTP/1.1 server for GET and HEAD: a page about the guest, the same as plain lines, and as many bytes as
  * one wants. */
 #include "http.h"
+#include "request.h"
 #include "tcp.h"
 
 #define BODY_MAX 5120
@@ -161,89 +162,17 @@ static void plain(void)
  * ------------------------------------------------------------------------------------------------------------
  */
 
-struct request {
-    const char *path;
-    size_t path_len;
-    bool head;
-    bool known; /* GET or HEAD */
-    bool keep;
-};
-
-static char lower(char c)
-{
-    return c >= 'A' && c <= 'Z' ? (char)(c + 32) : c;
-}
-
-/* Does `text` (len bytes) hold `word`, in whatever case? */
-static bool holds(const char *text, size_t len, const char *word)
-{
-    size_t n = strlen(word);
-    for (size_t i = 0; i + n <= len; i++) {
-        size_t k = 0;
-        while (k < n && lower(text[i + k]) == word[k])
-            k++;
-        if (k == n)
-            return true;
-    }
-    return false;
-}
-
-/* The length of the head with its empty line; 0 when that has not come yet. */
-static size_t head_length(const char *in, size_t len)
-{
-    for (size_t i = 0; i + 4 <= len; i++)
-        if (memcmp(in + i, "\r\n\r\n", 4) == 0)
-            return i + 4;
-    return 0;
-}
-
-static bool parse(struct request *ret, const char *in, size_t len)
-{
-    size_t line = 0;
-    while (line < len && in[line] != '\r')
-        line++;
-    size_t method = 0;
-    while (method < line && in[method] != ' ')
-        method++;
-    size_t end = method + 1;
-    while (end < line && in[end] != ' ')
-        end++;
-    if (end >= line || in[method + 1] != '/' || !holds(in + end, line - end, "http/1."))
-        return false;
-    ret->path = in + method + 1;
-    ret->path_len = end - method - 1;
-    ret->head = method == 4 && memcmp(in, "HEAD", 4) == 0;
-    ret->known = ret->head || (method == 3 && memcmp(in, "GET", 3) == 0);
-    /* A body that may follow is not read: close behind the reply. */
-    bool old = in[line - 1] == '0';
-    bool has_body = holds(in + line, len - line, "\r\ncontent-length:") ||
-                    holds(in + line, len - line, "\r\ntransfer-encoding:");
-    if (old)
-        ret->keep = holds(in + line, len - line, "\r\nconnection: keep-alive");
-    else
-        ret->keep = !holds(in + line, len - line, "\r\nconnection: close");
-    ret->keep = ret->keep && ret->known && !has_body;
-    return true;
-}
-
-static bool is_path(const struct request *request, const char *path)
-{
-    size_t n = strlen(path);
-    return request->path_len >= n && memcmp(request->path, path, n) == 0 &&
-           (request->path_len == n || request->path[n] == '?');
-}
-
 static uint32_t wanted_bytes(const struct request *request)
 {
     char text[32];
     uint64_t n = 0;
-    for (size_t i = 0; i + 2 < request->path_len; i++) {
-        if ((request->path[i] != '?' && request->path[i] != '&') ||
-            memcmp(request->path + i + 1, "n=", 2) != 0)
+    for (size_t i = 0; i + 2 < request->target_len; i++) {
+        if ((request->target[i] != '?' && request->target[i] != '&') ||
+            memcmp(request->target + i + 1, "n=", 2) != 0)
             continue;
-        size_t left = request->path_len - i - 3;
+        size_t left = request->target_len - i - 3;
         left = left < sizeof(text) ? left : sizeof(text) - 1;
-        memcpy(text, request->path + i + 3, left);
+        memcpy(text, request->target + i + 3, left);
         text[left] = '\0';
         if (!guest_number(text, &n, NULL) || n > BIG_MAX)
             n = 0;
@@ -277,41 +206,44 @@ static void refuse(struct tcp_reply *reply, const char *status)
 
 static void answer(const struct request *request, struct tcp_reply *reply)
 {
-    if (!request->known) {
+    /* A body that may follow is not read: close behind the reply. */
+    bool keep = request->keep && request->get && !request_has_body(request);
+    if (!request->get) {
         refuse(reply, "405 Method Not Allowed");
         return;
     }
-    if (is_path(request, "/big")) {
-        finish(reply, "200 OK", "text/plain", wanted_bytes(request), request->head, request->keep);
+    if (request_is(request, "/big")) {
+        finish(reply, "200 OK", "text/plain", wanted_bytes(request), request->head, keep);
         return;
     }
     const char *status = "200 OK";
     const char *type = "text/plain; charset=utf-8";
-    if (is_path(request, "/") && site.html) {
+    if (request_is(request, "/") && site.html) {
         type = "text/html; charset=utf-8";
         page();
-    } else if (is_path(request, "/")) {
+    } else if (request_is(request, "/")) {
         add("Hello from %s\n", guest.target);
-    } else if (is_path(request, "/plain")) {
+    } else if (request_is(request, "/plain")) {
         plain();
     } else {
         status = "404 Not Found";
         add("%s\n", status);
     }
-    finish(reply, status, type, 0, request->head, request->keep);
+    finish(reply, status, type, 0, request->head, keep);
 }
 
-size_t tcp_serve(const char *in, size_t len, bool full, struct tcp_reply *reply)
+size_t tcp_serve(const struct ip_peer *peer, const char *in, size_t len, bool full, struct tcp_reply *reply)
 {
+    (void)peer;
     struct request request;
-    size_t head = head_length(in, len);
+    size_t head = request_head(in, len);
     body.len = 0;
     if (head == 0 && !full)
         return 0;
     site.requests++;
     if (head == 0)
         refuse(reply, "431 Request Header Fields Too Large");
-    else if (!parse(&request, in, head))
+    else if (!request_parse(&request, in, head))
         refuse(reply, "400 Bad Request");
     else
         answer(&request, reply);

@@ -14,10 +14,23 @@
 #define ARP_ANSWER 2
 #define UDP_ECHO   7 /* RFC 862 */
 #define IP_TTL     64
+#define NEIGHBOURS 16
+#define ARP_AGAIN  (200 * GUEST_MSEC)
+#define ARP_VALID  (10 * GUEST_NSEC)
 #define BATCH      64 /* frames of one link before the others and the timers have their turn */
 
 static const uint8_t broadcast[6] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
 
+/* Whom the program looks for. */
+struct neighbour {
+    const struct ip_link *link; /* NULL: free */
+    uint32_t address;
+    uint8_t mac[6];
+    uint64_t asked; /* last, 0: never */
+    uint64_t heard; /* last, 0: never */
+};
+
+static struct neighbour neighbours[NEIGHBOURS];
 static struct ip_link links[LINKS_MAX];
 static size_t link_count;
 static uint8_t frame_in[FRAME_MAX];
@@ -221,6 +234,59 @@ static void send_arp(const struct ip_link *link, uint16_t operation, const uint8
     send_frame(link, to, ETH_ARP, ARP_LEN);
 }
 
+/* --- neighbours
+ * ----------------------------------------------------------------------------------------------------------
+ */
+
+static uint64_t used(const struct neighbour *n)
+{
+    return n->asked > n->heard ? n->asked : n->heard;
+}
+
+/* Its entry, a new one in the place of the one that was of no use for longest. */
+static struct neighbour *neighbour(const struct ip_link *link, uint32_t address)
+{
+    struct neighbour *oldest = &neighbours[0];
+    for (size_t i = 0; i < NEIGHBOURS; i++) {
+        struct neighbour *n = &neighbours[i];
+        if (n->link == link && n->address == address)
+            return n;
+        if (used(n) < used(oldest))
+            oldest = n;
+    }
+    *oldest = (struct neighbour){.link = link, .address = address};
+    return oldest;
+}
+
+bool ip_find(const struct ip_link *link, uint32_t address, struct ip_peer *ret_peer)
+{
+    uint64_t now = guest_monotonic();
+    uint32_t mask = link->prefix ? UINT32_MAX << (32 - link->prefix) : 0;
+    bool near = ((address ^ link->address) & mask) == 0 || !link->gateway;
+    struct neighbour *n = neighbour(link, near ? address : link->gateway);
+    if (n->heard && n->heard + ARP_VALID > now) {
+        *ret_peer = (struct ip_peer){.link = &links[link - links], .address = address};
+        memcpy(ret_peer->mac, n->mac, sizeof(n->mac));
+        return true;
+    }
+    if (n->asked == 0 || n->asked + ARP_AGAIN <= now) {
+        n->asked = now;
+        send_arp(link, ARP_ASK, broadcast, n->address);
+    }
+    return false;
+}
+
+/* Whoever says anything by ARP says where he is. */
+static void heard_of(const struct ip_link *link, uint32_t address, const uint8_t *mac)
+{
+    for (size_t i = 0; i < NEIGHBOURS; i++) {
+        if (neighbours[i].link != link || neighbours[i].address != address)
+            continue;
+        memcpy(neighbours[i].mac, mac, 6);
+        neighbours[i].heard = guest_monotonic();
+    }
+}
+
 /* --- receiving
  * -----------------------------------------------------------------------------------------------------------
  */
@@ -231,6 +297,7 @@ static void handle_arp(struct ip_link *link, const uint8_t *arp, size_t len)
     if (len < ARP_LEN || ip_get16(arp) != 1 || ip_get16(arp + 2) != ETH_IPV4 || arp[4] != 6 || arp[5] != 4)
         return;
     uint32_t sender = ip_get32(arp + 14);
+    heard_of(link, sender, arp + 8);
     if (ip_get16(arp + 6) == ARP_ASK && ip_get32(arp + 24) == link->address)
         send_arp(link, ARP_ANSWER, arp + 8, sender);
     if (ip_get16(arp + 6) == ARP_ANSWER && sender == link->gateway && !link->gateway_known) {

@@ -32,7 +32,7 @@ struct ip_keys {
     char fallback[24]; /* address and prefix when no option says it */
 };
 
-/* Who sent a packet, which is who gets the answer: the stack only ever answers. */
+/* Who sent a packet and gets the answer, or who was found. */
 struct ip_peer {
     struct ip_link *link;
     uint8_t mac[6];
@@ -61,6 +61,10 @@ void ip_on_udp(ip_udp_fn *fn);
 /* Send a datagram of `len` bytes, which the caller wrote to ip_payload() + 8, by the link's gateway. False as
  * long as its MAC is not known; without a gateway it goes to everybody. */
 bool ip_udp_send(const struct ip_link *link, uint32_t to, uint16_t from_port, uint16_t to_port, size_t len);
+
+/* The way to an address: the host itself on the link's own network, else the gateway. False as long as its
+ * MAC is not known, which is being asked for: ask again, some 10 ms later. */
+bool ip_find(const struct ip_link *link, uint32_t address, struct ip_peer *ret_peer);
 
 /* The address that `text` begins with; false when it begins with none. *ret_end is set to what follows. */
 bool ip_parse(const char *text, uint32_t *ret_address, const char **ret_end);

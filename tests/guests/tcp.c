@@ -1,9 +1,9 @@
-/* TCP (RFC 9293) for a server that only replies: in-order receiving, go-back-N sending, Reno's window. */
+/* TCP (RFC 9293) for requests and replies, of either side: in-order receiving, go-back-N sending, Reno's
+ * window. */
 #include "tcp.h"
+#include "segment.h"
 
 #define SLOTS       64
-#define TCP_LEN     20
-#define MSS_DEFAULT 536
 #define MSS_MIN     64
 #define CWND_MAX    65535
 #define DUP_ACKS    3
@@ -13,23 +13,20 @@
 #define IDLE        (30 * GUEST_NSEC)
 #define EVICT       (2 * GUEST_NSEC)
 #define LINGER      (5 * GUEST_NSEC)
-
-#define FIN 0x01
-#define SYN 0x02
-#define RST 0x04
-#define PSH 0x08
-#define ACK 0x10
+#define CALL_WINDOW 65535 /* what comes is taken at once */
+#define CALL_PORT   49152 /* and above: our side of calls */
 
 enum state {
     FREE = 0,
     SYN_RECEIVED,
+    SYN_SENT,
     ESTABLISHED, /* until both sides have closed; `closing` and `peer_closed` say how far that is */
 };
 
 struct conn {
     enum state state;
     struct ip_peer peer;
-    uint16_t port;
+    uint16_t port, local; /* the peer's, our own */
     uint32_t mss;
 
     uint32_t una, next, max; /* oldest unacknowledged, next to send, highest sent */
@@ -46,25 +43,17 @@ struct conn {
 
     uint32_t rcv_next;
     bool ack_owed;
-    bool served; /* at least one request */
+    bool served;  /* at least one request */
+    bool waiting; /* for a reply that comes later */
     bool replying;
     bool closing;     /* our FIN follows the reply */
     bool peer_closed; /* the peer's FIN is in */
 
     size_t in_len;
     char in[TCP_IN_MAX];
-    struct tcp_reply reply;
-};
-
-struct segment {
-    uint16_t from, to;
-    uint32_t seq, ack;
-    uint8_t flags;
-    uint32_t window;
-    const uint8_t *header;
-    size_t header_len;
-    const uint8_t *data;
-    size_t len;
+    struct tcp_reply reply; /* or the request of our own */
+    bool outgoing;          /* opened by us */
+    struct tcp_call *call;  /* who hears of it, NULL: no longer anybody */
 };
 
 static struct conn conns[SLOTS];
@@ -83,28 +72,10 @@ static uint32_t min32(uint32_t a, uint32_t b)
  * -------------------------------------------------------------------------------------------------------------
  */
 
-static void send_raw(const struct ip_peer *peer, uint16_t from, uint16_t to, uint32_t seq, uint32_t ack,
-                     uint8_t flags, size_t space, size_t header_len, size_t len)
-{
-    uint8_t *tcp = ip_payload();
-    ip_put16(tcp, from);
-    ip_put16(tcp + 2, to);
-    ip_put32(tcp + 4, seq);
-    ip_put32(tcp + 8, flags & ACK ? ack : 0);
-    tcp[12] = (uint8_t)(header_len / 4 << 4);
-    tcp[13] = flags;
-    ip_put16(tcp + 14, (uint16_t)space);
-    ip_put16(tcp + 16, 0);
-    ip_put16(tcp + 18, 0);
-    uint32_t sum = ip_pseudo(peer, IP_PROTO_TCP, header_len + len);
-    ip_put16(tcp + 16, ip_fold(ip_sum(sum, tcp, header_len + len)));
-    ip_send(peer, IP_PROTO_TCP, header_len + len);
-}
-
 static void send_segment(struct conn *c, uint8_t flags, uint32_t seq, size_t header_len, size_t len)
 {
-    send_raw(&c->peer, TCP_PORT, c->port, seq, c->rcv_next, flags, sizeof(c->in) - c->in_len, header_len,
-             len);
+    size_t space = c->outgoing ? CALL_WINDOW : sizeof(c->in) - c->in_len;
+    segment_send(&c->peer, c->local, c->port, seq, c->rcv_next, flags, space, header_len, len);
     c->ack_owed = false;
 }
 
@@ -119,33 +90,28 @@ static void send_syn(struct conn *c)
     option[0] = 2; /* maximum segment size */
     option[1] = 4;
     ip_put16(option + 2, (uint16_t)(c->peer.link->mtu - 40));
-    send_segment(c, SYN | ACK, c->una, TCP_LEN + 4, 0);
-}
-
-/* The answer to a segment of no connection (RFC 9293, 3.10.7.1). */
-static void send_reset(const struct ip_peer *peer, const struct segment *s)
-{
-    uint32_t covered = s->seq + (uint32_t)s->len + !!(s->flags & SYN) + !!(s->flags & FIN);
-    if (s->flags & ACK)
-        send_raw(peer, s->to, s->from, s->ack, 0, RST, 0, TCP_LEN, 0);
-    else
-        send_raw(peer, s->to, s->from, 0, covered, RST | ACK, 0, TCP_LEN, 0);
+    send_segment(c, c->state == SYN_SENT ? SYN : SYN | ACK, c->una, TCP_LEN + 4, 0);
 }
 
 static void fill(const struct tcp_reply *reply, uint32_t offset, uint8_t *to, uint32_t len)
 {
-    uint32_t i = 0;
+    uint32_t i = 0, fixed = reply->text_len + reply->body_len;
     if (offset < reply->text_len) {
         i = min32(len, reply->text_len - offset);
         memcpy(to, reply->text + offset, i);
     }
+    if (i < len && offset + i < fixed) {
+        uint32_t n = min32(len - i, fixed - offset - i);
+        memcpy(to + i, reply->body + (offset + i - reply->text_len), n);
+        i += n;
+    }
     for (; i < len; i++)
-        to[i] = (uint8_t)tcp_filler(offset + i - reply->text_len);
+        to[i] = (uint8_t)tcp_filler(offset + i - fixed);
 }
 
 static uint32_t reply_end(const struct conn *c)
 {
-    return c->replying ? c->base + c->reply.text_len + c->reply.filler : c->base;
+    return c->replying ? c->base + c->reply.text_len + c->reply.body_len + c->reply.filler : c->base;
 }
 
 /* Counted from the end of sending, which takes long where a hypercall does. */
@@ -200,13 +166,35 @@ static void push(struct conn *c)
  * ----------------------------------------------------------------------------------------------------------
  */
 
-static struct conn *find(const struct ip_peer *peer, uint16_t port)
+static struct conn *find(const struct ip_peer *peer, uint16_t port, uint16_t local)
 {
     for (size_t i = 0; i < SLOTS; i++)
-        if (conns[i].state != FREE && conns[i].port == port && conns[i].peer.address == peer->address &&
-            conns[i].peer.link == peer->link)
+        if (conns[i].state != FREE && conns[i].port == port && conns[i].local == local &&
+            conns[i].peer.address == peer->address && conns[i].peer.link == peer->link)
             return &conns[i];
     return NULL;
+}
+
+/* Whoever made the call hears of its end once; he may make the next one at once, so look at `c` no more. */
+static void end_call(struct conn *c, bool whole)
+{
+    struct tcp_call *call = c->call;
+    c->call = NULL;
+    if (call)
+        call->end(call, whole);
+}
+
+/* The connection is no more. */
+static void drop(struct conn *c)
+{
+    c->state = FREE;
+    c->reply.ticket = 0;
+    end_call(c, false);
+}
+
+static void reset(const struct conn *c)
+{
+    segment_send(&c->peer, c->local, c->port, c->next, c->rcv_next, RST | ACK, 0, TCP_LEN, 0);
 }
 
 /* A free slot, else the one that has been idle longest between two requests. NULL while all are busy: the
@@ -218,61 +206,93 @@ static struct conn *take_slot(uint64_t now)
         struct conn *c = &conns[i];
         if (c->state == FREE)
             return c;
-        if (c->served && !c->replying && c->in_len == 0 && c->activity + EVICT < now &&
+        if (c->served && !c->waiting && !c->replying && c->in_len == 0 && c->activity + EVICT < now &&
             (!oldest || c->activity < oldest->activity))
             oldest = c;
     }
     if (oldest && oldest->state == ESTABLISHED)
-        send_raw(&oldest->peer, TCP_PORT, oldest->port, oldest->next, oldest->rcv_next, RST | ACK, 0, TCP_LEN,
-                 0);
+        reset(oldest);
     return oldest;
 }
 
-static uint32_t peer_mss(const struct segment *s)
-{
-    uint32_t mss = MSS_DEFAULT;
-    for (size_t i = TCP_LEN; i < s->header_len;) {
-        uint8_t kind = s->header[i];
-        if (kind == 0)
-            break;
-        if (kind == 1) {
-            i++;
-            continue;
-        }
-        if (i + 1 >= s->header_len || s->header[i + 1] < 2 || i + s->header[i + 1] > s->header_len)
-            break;
-        if (kind == 2 && s->header[i + 1] == 4)
-            mss = ip_get16(s->header + i + 2);
-        i += s->header[i + 1];
-    }
-    return mss;
-}
-
-static void accept(const struct ip_peer *peer, const struct segment *s, uint64_t now)
+/* A connection in its first state, for either side. NULL when there is no room for it. */
+static struct conn *begin(enum state state, const struct ip_peer *peer, uint16_t port, uint16_t local)
 {
     static uint32_t salt;
+    uint64_t now = guest_monotonic();
     struct conn *c = take_slot(now);
     if (!c)
-        return;
-    uint32_t mss = min32(peer_mss(s), (uint32_t)peer->link->mtu - 40);
-    c->state = SYN_RECEIVED;
+        return NULL;
+    c->state = state;
     c->peer = *peer;
-    c->port = s->from;
-    c->mss = mss < MSS_MIN ? MSS_MIN : mss;
+    c->port = port;
+    c->local = local;
+    c->mss = SEGMENT_MSS;
     c->una = (uint32_t)(now / 4000) + (salt += 64013);
     c->next = c->max = c->base = c->una + 1;
-    c->window = s->window;
+    c->window = c->rcv_next = 0;
     c->cwnd = 10 * c->mss;
     c->ssthresh = CWND_MAX;
     c->dup_acks = c->retries = 0;
     c->rtt = c->sample_time = 0;
     c->timer = 0;
     c->activity = now;
-    c->rcv_next = s->seq + 1;
-    c->ack_owed = c->served = c->replying = c->closing = c->peer_closed = false;
+    c->ack_owed = c->served = c->waiting = c->replying = c->closing = c->peer_closed = c->outgoing = false;
+    c->call = NULL;
+    c->reply.ticket = 0;
     c->in_len = 0;
+    return c;
+}
+
+/* What the peer's SYN says. */
+static void take_syn(struct conn *c, const struct segment *s)
+{
+    uint32_t mss = min32(segment_mss(s), (uint32_t)c->peer.link->mtu - 40);
+    c->mss = mss < MSS_MIN ? MSS_MIN : mss;
+    c->cwnd = 10 * c->mss;
+    c->window = s->window;
+    c->rcv_next = s->seq + 1;
+}
+
+static void accept(const struct ip_peer *peer, const struct segment *s)
+{
+    struct conn *c = begin(SYN_RECEIVED, peer, s->from, TCP_PORT);
+    if (!c)
+        return;
+    take_syn(c, s);
     send_syn(c);
     start_timer(c);
+}
+
+bool tcp_call(struct tcp_call *call, const struct ip_peer *peer, uint16_t port, const char *request,
+              size_t len)
+{
+    static uint16_t local;
+    if (local == 0) /* not where the guest was before it was started anew: the peer may remember that */
+        local = (uint16_t)(CALL_PORT + guest_wall() / GUEST_MSEC % (65536 - CALL_PORT));
+    local = local == 65535 ? CALL_PORT : (uint16_t)(local + 1);
+    struct conn *c = begin(SYN_SENT, peer, port, local);
+    if (!c)
+        return false;
+    c->outgoing = c->replying = true;
+    c->call = call;
+    c->reply.text_len = c->reply.filler = 0;
+    c->reply.body = request;
+    c->reply.body_len = (uint32_t)len;
+    send_syn(c);
+    start_timer(c);
+    return true;
+}
+
+void tcp_hang_up(const struct tcp_call *call)
+{
+    for (size_t i = 0; i < SLOTS; i++) {
+        if (conns[i].state == FREE || conns[i].call != call)
+            continue;
+        reset(&conns[i]);
+        conns[i].state = FREE;
+        conns[i].call = NULL;
+    }
 }
 
 /* --- receiving
@@ -345,9 +365,11 @@ static void take_data(struct conn *c, const struct segment *s)
     if (skip < 0 || (uint32_t)skip > s->len || c->peer_closed)
         return;
     size_t len = s->len - (size_t)skip;
-    if (c->closing) {
-        /* Nothing more is answered: take it, so that the peer comes to its end. */
+    if (c->closing || c->outgoing) {
+        /* Where nothing more is answered it is taken so that the peer comes to its end. */
         c->rcv_next += (uint32_t)len;
+        if (c->call && len > 0)
+            c->call->take(c->call, s->data + skip, len);
     } else {
         size_t space = sizeof(c->in) - c->in_len;
         if (len > space) {
@@ -364,86 +386,114 @@ static void take_data(struct conn *c, const struct segment *s)
     }
 }
 
+/* Have the next request answered, at once or later. */
+static void serve(struct conn *c)
+{
+    static uint64_t tickets;
+    c->reply.ticket = ++tickets * SLOTS + (uint64_t)(c - conns);
+    c->reply.body_len = 0;
+    c->reply.later = false;
+    size_t used = tcp_serve(&c->peer, c->in, c->in_len, c->in_len == sizeof(c->in), &c->reply);
+    if (used == 0)
+        return;
+    c->in_len -= used;
+    memmove(c->in, c->in + used, c->in_len);
+    c->served = true;
+    c->waiting = c->reply.later;
+    c->replying = !c->waiting;
+    c->closing = c->replying && c->reply.close;
+}
+
 /* Whatever follows from what came: the next reply, closing, the end. */
 static void advance(struct conn *c)
 {
     if (c->replying && c->una == reply_end(c) && !c->closing) {
         c->base = reply_end(c);
         c->replying = false;
+        c->reply.ticket = 0;
     }
-    if (!c->replying && !c->closing && c->in_len > 0) {
-        bool full = c->in_len == sizeof(c->in);
-        size_t used = tcp_serve(c->in, c->in_len, full, &c->reply);
-        if (used > 0) {
-            c->in_len -= used;
-            memmove(c->in, c->in + used, c->in_len);
-            c->replying = c->served = true;
-            c->closing = c->reply.close;
-        }
-    }
-    if (!c->replying && c->peer_closed)
+    if (!c->replying && !c->waiting && !c->closing && c->in_len > 0)
+        serve(c);
+    if (!c->replying && !c->waiting && c->peer_closed)
         c->closing = true;
     push(c);
     if (c->closing && c->una == reply_end(c) + 1 && c->peer_closed) {
         if (c->ack_owed)
             send_ack(c);
-        c->state = FREE;
+        drop(c);
     }
     if (c->state != FREE && c->ack_owed)
         send_ack(c);
 }
 
-static bool parse(struct segment *ret, const struct ip_peer *peer, const uint8_t *tcp, size_t len)
+struct tcp_reply *tcp_reply_for(uint64_t ticket)
 {
-    if (len < TCP_LEN)
-        return false;
-    size_t header = (size_t)(tcp[12] >> 4) * 4;
-    if (header < TCP_LEN || header > len ||
-        ip_fold(ip_sum(ip_pseudo(peer, IP_PROTO_TCP, len), tcp, len)) != 0)
-        return false;
-    *ret = (struct segment){
-        .from = ip_get16(tcp),
-        .to = ip_get16(tcp + 2),
-        .seq = ip_get32(tcp + 4),
-        .ack = ip_get32(tcp + 8),
-        .flags = tcp[13],
-        .window = ip_get16(tcp + 14),
-        .header = tcp,
-        .header_len = header,
-        .data = tcp + header,
-        .len = len - header,
-    };
-    return true;
+    struct conn *c = &conns[ticket % SLOTS];
+    return c->state != FREE && c->reply.ticket == ticket ? &c->reply : NULL;
 }
 
-static void without_connection(const struct ip_peer *peer, const struct segment *s, uint64_t now)
+void tcp_answer(const struct tcp_reply *reply)
+{
+    struct conn *c = &conns[reply->ticket % SLOTS];
+    c->waiting = false;
+    c->replying = true;
+    c->closing = reply->close;
+    c->activity = guest_monotonic();
+    push(c);
+}
+
+static void without_connection(const struct ip_peer *peer, const struct segment *s)
 {
     if (s->flags & RST)
         return;
     if (s->to == TCP_PORT && (s->flags & (SYN | ACK)) == SYN)
-        accept(peer, s, now);
+        accept(peer, s);
     else
-        send_reset(peer, s);
+        segment_reset(peer, s);
+}
+
+/* The answer to our SYN (RFC 9293, 3.10.7.3). */
+static void opened(struct conn *c, const struct segment *s)
+{
+    if ((s->flags & ACK) && s->ack != c->next) {
+        if (!(s->flags & RST))
+            segment_reset(&c->peer, s);
+        return;
+    }
+    if ((s->flags & (RST | ACK)) == (RST | ACK)) {
+        drop(c);
+        return;
+    }
+    if ((s->flags & (RST | SYN | ACK)) != (SYN | ACK))
+        return;
+    c->state = ESTABLISHED;
+    take_ack(c, s);
+    take_syn(c, s);
+    c->ack_owed = true;
+    advance(c);
 }
 
 void tcp_input(const struct ip_peer *peer, const uint8_t *segment, size_t len)
 {
     struct segment s;
-    uint64_t now = guest_monotonic();
-    if (!parse(&s, peer, segment, len))
+    if (!segment_parse(&s, peer, segment, len))
         return;
-    struct conn *c = s.to == TCP_PORT ? find(peer, s.from) : NULL;
+    struct conn *c = find(peer, s.from, s.to);
     if (!c) {
-        without_connection(peer, &s, now);
+        without_connection(peer, &s);
+        return;
+    }
+    if (c->state == SYN_SENT) {
+        opened(c, &s);
         return;
     }
     if (s.flags & RST) {
         int32_t into = distance(c->rcv_next, s.seq);
-        if (into >= 0 && into <= TCP_IN_MAX)
-            c->state = FREE;
+        if (into >= 0 && into <= (c->outgoing ? CALL_WINDOW : TCP_IN_MAX))
+            drop(c);
         return;
     }
-    c->activity = now;
+    c->activity = guest_monotonic();
     if (s.flags & SYN) {
         if (c->state == SYN_RECEIVED && s.seq + 1 == c->rcv_next)
             send_syn(c);
@@ -454,7 +504,7 @@ void tcp_input(const struct ip_peer *peer, const uint8_t *segment, size_t len)
     if (!(s.flags & ACK))
         return;
     if (c->state == SYN_RECEIVED && s.ack != c->next) {
-        send_reset(peer, &s);
+        segment_reset(peer, &s);
         return;
     }
     c->state = ESTABLISHED;
@@ -462,6 +512,8 @@ void tcp_input(const struct ip_peer *peer, const uint8_t *segment, size_t len)
         return;
     take_data(c, &s);
     advance(c);
+    if (c->peer_closed)
+        end_call(c, true);
 }
 
 /* --- time
@@ -472,10 +524,10 @@ static void timed_out(struct conn *c)
 {
     c->timer = 0;
     if (++c->retries > RETRIES) {
-        c->state = FREE;
+        drop(c);
         return;
     }
-    if (c->state == SYN_RECEIVED) {
+    if (c->state != ESTABLISHED) {
         send_syn(c);
     } else if (c->window == 0) {
         /* A probe, one byte into the shut window; a FIN needs no window. */
@@ -502,8 +554,8 @@ uint64_t tcp_timers(uint64_t now)
             timed_out(c);
         uint64_t end = c->activity + (c->closing ? LINGER : IDLE);
         if (!c->timer && end <= now) {
-            send_raw(&c->peer, TCP_PORT, c->port, c->next, c->rcv_next, RST | ACK, 0, TCP_LEN, 0);
-            c->state = FREE;
+            reset(c);
+            drop(c);
         }
         if (c->state == FREE)
             continue;
