@@ -588,16 +588,18 @@ $(B)/runuk: $(addprefix $(B)/,$(RUNUK_OBJS))
 
 # --- guests: tiny unikernels of our own for tests and demo, NAME.hvt and NAME.spt each, and some for bare machines ------------
 
-GUESTS := block crash dhcp dns exit forbidden hello hog net net2 time web
+GUESTS := block crash dhcp dns exit forbidden front hello hog net net2 time web
 
 # What programs link when they name it: an archive, so that none carries what it does not use.
 GUEST_LIB_OBJS := \
+	fcgi.o \
 	http.o \
 	ip.o \
 	names.o \
 	print.o \
 	request.o \
 	segment.o \
+	site.o \
 	start.o \
 	tcp.o
 
@@ -637,6 +639,8 @@ $(B)/guests/$(1)/%.o: tests/guests/%.S
 $(B)/guests/$(1)/libguest.a: $(addprefix $(B)/guests/$(1)/,$(GUEST_LIB_OBJS) bind_$(2).o $(3))
 	rm -f $$@
 	$$(AR) rcs $$@ $$^
+
+$(B)/guests/$(1)/site.o: $(wildcard contrib/compose/lamp/site/*)
 
 # A flavour for the hypervisor has text that can only be executed, as the reference guests have.
 # On a bare machine only PVH has a note.

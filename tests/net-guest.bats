@@ -238,3 +238,81 @@ fetch() {
     [[ $(sort -u <<< "$output") == $'ipv4\nipv4-gateway\nsecond-ipv4\nsecond-ipv4-gateway' ]]
     run -1 grep -aE 'ipv4|ipv6' "$GUESTS/hello.spt"
 }
+
+# A FastCGI server on port 9000 of the client's side. Each argument is how one connection is answered, in Python's notation
+# for bytes; what it was sent, to the empty STDIN record, is appended to the file `asked`.
+fastcgi() {
+    outside python3 - "$BATS_TEST_TMPDIR/asked" "$@" 3>&- <<'PYTHON' &
+import socket, sys
+server = socket.create_server(("10.99.0.1", 9000))
+for answer in sys.argv[2:]:
+    connection, _ = server.accept()
+    asked = b""
+    while not asked.endswith(b"\1\5\0\1\0\0\0\0"):
+        part = connection.recv(65536)
+        if not part:
+            sys.exit(1)
+        asked += part
+    with open(sys.argv[1], "ab") as log:
+        log.write(asked)
+    connection.sendall(eval(f"({answer})", {"record": lambda kind, content, padding=0:
+        bytes([1, kind, 0, 1]) + len(content).to_bytes(2, "big") + bytes([padding, 0]) + content + bytes(padding)}))
+    connection.close()
+PYTHON
+    # shellcheck disable=SC2016 # nothing to expand
+    outside timeout 10 bash -c 'until ss -ltn | grep -q :9000; do sleep 0.02; done'
+}
+
+front() {
+    link 0 10.99.0.1/24
+    boot front --net:service=tap0 "--net-mac:service=$(mac_of eth0)" -- \
+        --ipv4=10.99.0.2/24 --ipv4-gateway=10.99.0.1 --fastcgi=10.99.0.1 --root=/where
+    answers 10.99.0.2
+}
+
+@test "the front asks a FastCGI server what a CGI program is told, and takes its answer however it is cut" {
+    front
+    fastcgi 'record(6, b"Status: 201 Made\r\nX-One: 1\r", 3) + record(7, b"a complaint") + record(6, b"\nContent-Length: 9\r\n\r\nbo")
+             + record(6, b"dy") + record(6, b"") + record(3, bytes(8), 200)' 'record(6, b"Location: /\n\n") + record(3, bytes(8))'
+    run -0 fetch -i -H 'Proxy: evil' -H 'X_Under: no' -H 'X-Dash: yes' -d 'a=b' 'http://10.99.0.2/some/page.php?x=1&y'
+    [[ ${lines[0]} == *'HTTP/1.1 201 Made'* && $output == *'X-One: 1'* && $output == *'Content-Length: 4'*body ]]
+    [[ $output != *'Content-Length: 9'* ]]
+    says '^a complaint$'
+    run -0 fetch -i 'http://10.99.0.2/other.php'
+    [[ ${lines[0]} == *'HTTP/1.1 302 Found'* ]]
+    run -0 strings -n 3 "$BATS_TEST_TMPDIR/asked"
+    [[ $output == *SCRIPT_FILENAME/where/some/page.php* && $output == *REQUEST_METHODPOST* && $output == *'QUERY_STRINGx=1&y'* ]]
+    [[ $output == *CONTENT_LENGTH3* && $output == *REMOTE_ADDR10.99.0.1* && $output == *HTTP_X_DASHyes* && $output == *a=b* ]]
+    [[ $output == *CONTENT_TYPEapplication/x-www-form-urlencoded* && $output != *evil* && $output != *X_UNDER* ]]
+}
+
+@test "a FastCGI server that fails is a bad gateway, and the front lives on" {
+    local answers=('b""' 'b"HTTP/1.1 200 OK\r\n\r\n"' 'record(6, b"A: b\r\n\r\nbody")' 'record(6, b"A: b\r\n\r\n") + record(3, b"\0\0\0\0\1\0\0\0")'
+        'record(6, b"no header") + record(3, bytes(8))' 'record(6, b"\r\n\r\nbody") + record(3, bytes(8))'
+        'record(6, b"A: " + b"x" * 9000 + b"\r\n\r\n") + record(3, bytes(8))' 'record(6, b"A: b\r\n\r\n") + 5 * record(6, b"x" * 65000) + record(3, bytes(8))')
+    front
+    run -0 fetch -o /dev/null -w '%{http_code}' http://10.99.0.2/x.php
+    [[ $output == 502 ]]
+    fastcgi "${answers[@]}" 'record(6, b"A: b\r\n\r\n") + 3 * record(6, b"x" * 65000) + record(3, bytes(8))'
+    local answer
+    for answer in "${answers[@]}"; do
+        echo "$answer"
+        run -0 fetch -o /dev/null -w '%{http_code}' http://10.99.0.2/x.php
+        [[ $output == 502 ]]
+    done
+    run -0 fetch -o /dev/null -w '%{http_code} %{size_download}' http://10.99.0.2/x.php
+    [[ $output == '200 195000' ]]
+    run -0 fetch -o /dev/null -w '%{http_code}' http://10.99.0.2/
+    [[ $output == 200 ]]
+}
+
+@test "the front without a FastCGI server, or with options that are none, does not start" {
+    link 0 10.99.0.1/24
+    local arguments
+    for arguments in '' --fastcgi= --fastcgi=a:0 --fastcgi=a:65536 --fastcgi=a..b '--fastcgi=a --dns=x' --fastcgi=php '--fastcgi=10.0.0.1 --root=srv' \
+        '--fastcgi=10.0.0.1 --help'; do
+        # shellcheck disable=SC2086 # several words
+        run -64 timeout 10 ip netns exec "$INSIDE" "$MONITOR" --mem=16 --net:service=tap0 -- "$GUESTS/front.spt" $arguments
+        [[ $output == *'is no option, or its value is none'* || $output == *'--fastcgi=HOST is missing'* ]]
+    done
+}
