@@ -122,6 +122,23 @@ write() {
     docker rm -f squatter
 }
 
+@test "the same front in QEMU, beside the other" {
+    local context=$BATS_TEST_TMPDIR/context network
+    mkdir "$context"
+    cp "$BUILD/guests/front.pvh" "$context/"
+    printf 'FROM scratch\nCOPY front.pvh /\nENTRYPOINT ["/front.pvh"]\n' >"$context/Dockerfile"
+    docker build -q -t front.pvh "$context"
+    write
+    network=$(field "$(container php)" '{{.HostConfig.NetworkMode}}')
+    docker run --runtime=runuk -d --name emulated --network "$network" -m 256m -p 8081:80 front.pvh \
+        '--ipv4={ipv4.cidr}' '--ipv4-gateway={ipv4.gateway}' '--dns={dns}' --fastcgi=php
+    run -0 eventually 30 inside curl -fsS --max-time 10 http://127.0.0.1:8081/guestbook.php
+    [[ $output == *"<li>$line</li>"* ]]
+    run -0 docker top emulated
+    [[ $output == *qemu* ]]
+    docker rm -f emulated
+}
+
 @test "the database keeps its lines, and down leaves nothing" {
     write
     compose down --timeout 5
