@@ -16,7 +16,7 @@ teardown_file() {
 
 # Each test finds the stack running, as it comes up or as the one before has left it.
 setup() {
-    compose up -d
+    [[ $(docker ps -q --filter label=com.docker.compose.project=lamp | wc -l) == 3 ]] || compose up -d
     eventually 60 status_is 200 guestbook.php
 }
 
@@ -28,8 +28,9 @@ compose() {
     fi
 }
 
+# The id of the service's container, running or not. Compose itself takes seconds to say it.
 container() {
-    compose ps -q "$1"
+    docker ps -aq --filter "label=com.docker.compose.service=$1"
 }
 
 # browse PATH [OPTION…]: what the front says.
@@ -107,18 +108,35 @@ write() {
     write
     before=$(address "$(container php)")
     network=$(field "$(container php)" '{{.HostConfig.NetworkMode}}')
-    compose stop -t 5 php
+    docker stop -t 5 "$(container php)"
     status_is 200 style.css
     run -0 browse guestbook.php -i
     [[ $output == *'502 Bad Gateway'* ]]
     docker run -d --name squatter --network "$network" busybox sleep 600
     field_is squatter '{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}' "$before"
-    compose start php
+    docker start "$(container php)"
     [[ $(address "$(container php)") != "$before" ]]
     eventually 20 status_is 200 guestbook.php
     run -0 browse guestbook.php
     [[ $output == *"<li>$line</li>"* ]]
     docker rm -f squatter
+}
+
+@test "the same front in QEMU, beside the other" {
+    local context=$BATS_TEST_TMPDIR/context network
+    mkdir "$context"
+    cp "$BUILD/guests/front.pvh" "$context/"
+    printf 'FROM scratch\nCOPY front.pvh /\nENTRYPOINT ["/front.pvh"]\n' >"$context/Dockerfile"
+    docker build -q -t front.pvh "$context"
+    write
+    network=$(field "$(container php)" '{{.HostConfig.NetworkMode}}')
+    docker run --runtime=runuk -d --name emulated --network "$network" -m 256m -p 8081:80 front.pvh \
+        '--ipv4={ipv4.cidr}' '--ipv4-gateway={ipv4.gateway}' '--dns={dns}' --fastcgi=php
+    run -0 eventually 30 inside curl -fsS --max-time 10 http://127.0.0.1:8081/guestbook.php
+    [[ $output == *"<li>$line</li>"* ]]
+    run -0 docker top emulated
+    [[ $output == *qemu* ]]
+    docker rm -f emulated
 }
 
 @test "the database keeps its lines, and down leaves nothing" {
