@@ -8,7 +8,7 @@ setup_file() {
     docker_up
     local name
     for name in runuk runuk-large runuk-bridge; do emulate "$DOCKER_DIR/$name.json"; done
-    for name in finish.multiboot finish.pvh hello.multiboot hello.pvh net2.pvh time.pvh web.multiboot web.pvh; do
+    for name in finish.multiboot finish.pvh hello.multiboot hello.pvh hog.pvh net2.pvh time.pvh web.multiboot web.pvh; do
         bare_image "$name" "$BUILD/guests/$name"
     done
     urunc_image button "$BUILD/guests/finish.pvh" osv button
@@ -238,6 +238,17 @@ qemu_of() {
     ((bytes > 56 << 20 && bytes < 96 << 20))
     run unikernel --rm -m 40m hello.pvh
     [[ $status != 0 && $output == *'OCI runtime'*'raise the limit'* ]]
+}
+
+@test "a guest can touch all of its memory within -m; a pod that has less than that kills it, and OOMKilled says so" {
+    unikernel -d --name fits -m 160m --memory-swap 160m hog.pvh
+    ends fits 0
+    printed fits '^done: '
+    unikernel -d --name hog --cgroup-parent "$(small_cgroup pod)" hog.pvh
+    run -0 docker wait hog
+    field_is hog '{{.State.OOMKilled}} {{.State.ExitCode}}' 'true 137'
+    printed hog 'QEMU was killed by signal 9'
+    printed hog 'touched 32 MiB'
 }
 
 @test "a read-only container; another user; no privileges" {
