@@ -55,9 +55,9 @@ struct bnd_machine {
      * with NULL; NULL: none. */
     const char *const *failed_lines;
     const char *halted_line; /* the line after which a guest that does not power off is over; NULL: none */
-    /* Of guest memory, MiB: what its guests need at least (0: not known), what they get without a limit (0:
-     * nothing special), and what they can use at most (0: all there is). */
-    unsigned memory_min, memory_default, memory_max;
+    /* Of guest memory, MiB: what its guests need at least (0: not known), and what they can use at most (0:
+     * all there is). */
+    unsigned memory_min, memory_max;
     size_t
         cmdline_max; /* bytes that its guests take of the command line, without the NUL; 0: no limit known */
     /* QEMU puts the path that it is given as -kernel, at most BND_PATH_MAX bytes, and a blank in front of

@@ -156,7 +156,6 @@ static const struct bnd_machine on_pc = {
     .debug_exit = 0xf4,
     .debug_success = 1,
     .memory_min = 64,
-    .memory_default = 512,
 };
 
 static const struct bnd_machine *machine(enum bnd_kind kind)

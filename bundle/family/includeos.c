@@ -51,7 +51,6 @@ static const struct bnd_machine on_pc = {
     .bus = BND_BUS_PCI,
     .end = BND_END_POWEROFF,
     .memory_min = 32,
-    .memory_default = 128,
     .path_in_front = true,
 };
 

@@ -338,7 +338,7 @@ static int cmdline(const struct bnd_guest *guest, struct rk_argv *ret_args, stru
 /* An uncompressed kernel is made for machines of this sort, which may have no PCI. */
 #define ON_MICROVM .type = "microvm,acpi=on,rtc=on", .bus = BND_BUS_MMIO
 /* COMMAND_LINE_SIZE of x86, less the NUL. */
-#define FOR_LINUX .memory_min = 64, .memory_default = 512, .cmdline_max = 2047
+#define FOR_LINUX .memory_min = 64, .cmdline_max = 2047
 /* The program is init: there is nobody who would listen to an ACPI button. */
 #define ITS_INIT .end = BND_END_POWEROFF
 /* Our init hears the button, and tells the status. */

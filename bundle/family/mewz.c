@@ -61,7 +61,6 @@ static const struct bnd_machine on_pc = {
     .end = BND_END_DEBUG,
     .debug_exit = 0x501,
     .memory_min = 512,
-    .memory_default = 512,
     .path_in_front = true,
 };
 

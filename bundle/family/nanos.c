@@ -147,7 +147,6 @@ static const struct bnd_machine on_pc = {
     .debug_exit = 0x501,
     .button = true,
     .memory_min = 64,
-    .memory_default = 256,
 };
 
 static const struct bnd_machine *machine(enum bnd_kind kind)

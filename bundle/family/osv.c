@@ -123,7 +123,6 @@ static const struct bnd_machine on_pc = {
     .end = BND_END_POWEROFF,
     .button = true,
     .memory_min = 128,
-    .memory_default = 512,
 };
 
 static const struct bnd_machine *machine(enum bnd_kind kind)

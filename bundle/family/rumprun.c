@@ -265,7 +265,6 @@ static const struct bnd_machine on_pc = {
     .failed_lines = failed_lines,
     .halted_line = "halted",
     .memory_min = 16,
-    .memory_default = 256,
     .cmdline_max = 4095, /* BMK_MULTIBOOT_CMDLINE_SIZE */
     .path_in_front = true,
 };

@@ -18,7 +18,6 @@ static const struct bnd_machine virtio = {
     .exit_lines = exit_lines,
     .failed_lines = failed_lines,
     .halted_line = "Solo5: Halted",
-    .memory_default = 128,
     .memory_max = 1024, /* its page tables map no more */
     .cmdline_max = 8191,
 };

@@ -51,7 +51,6 @@ static const struct bnd_machine on_microvm = {
     .end = BND_END_POWEROFF,
     .reset_ends = true,
     .memory_min = 16,
-    .memory_default = 256,
 };
 
 static const struct bnd_machine *machine(enum bnd_kind kind)

@@ -395,7 +395,6 @@ static const struct bnd_machine on_pc = {
     .bus = BND_BUS_PCI, /* its drivers know legacy and transitional devices only */
     .end = BND_END_POWEROFF,
     .memory_min = 8,
-    .memory_default = 256,
     .cmdline_max = 4095,
     .path_in_front = true,
 };
@@ -409,7 +408,6 @@ static const struct bnd_machine on_microvm = {
     .end = BND_END_DEBUG,
     .debug_exit = 0x604,
     .memory_min = 8,
-    .memory_default = 256,
     .cmdline_max = 4095,
 };
 

@@ -38,13 +38,9 @@ void sup_stream_read(struct sup_stream *stream, sup_line_fn *take, void *data)
 
 void sup_stream_write(struct sup_stream *stream)
 {
-    while (stream->start < stream->end) {
-        ssize_t n = write(stream->out, stream->pending + stream->start, stream->end - stream->start);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0 && errno == EAGAIN)
-            return;
-        /* Nobody reads: the guest goes on, as a process that ignores SIGPIPE would. */
-        stream->start = n < 0 ? stream->end : stream->start + (size_t)n;
-    }
+    ssize_t n = write(stream->out, stream->pending + stream->start, stream->end - stream->start);
+    if (n < 0 && (errno == EINTR || errno == EAGAIN))
+        return;
+    /* Nobody reads: the guest goes on, as a process that ignores SIGPIPE would. */
+    stream->start = n < 0 ? stream->end : stream->start + (size_t)n;
 }

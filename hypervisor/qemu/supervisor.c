@@ -92,7 +92,8 @@ static void parse(struct sup_options *options, char **argv)
 }
 
 /* QEMU's command line with the descriptor of its monitor, and QEMU itself. */
-static _Noreturn void become_qemu(const struct sup_options *options, int monitor, int output, int errors)
+static _Noreturn void become_qemu(const struct sup_options *options, pid_t parent, int monitor, int output,
+                                  int errors)
 {
     size_t n = 0;
     while (options->argv[n])
@@ -115,6 +116,8 @@ static _Noreturn void become_qemu(const struct sup_options *options, int monitor
         dup2(errors, STDERR_FILENO) < 0 || fcntl(monitor, F_SETFD, 0) < 0 ||
         sigprocmask(SIG_SETMASK, &none, NULL) < 0)
         fail(options, "prepare QEMU");
+    if (getppid() != parent) /* it has ended before we asked to be told */
+        _exit(SUP_FAILED);
     execve(argv[0], argv, envp);
     fail(options, argv[0]);
 }
@@ -133,11 +136,12 @@ static void start(struct supervisor *s)
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0 || pipe2(output, O_CLOEXEC) < 0 ||
         pipe2(errors, O_CLOEXEC) < 0)
         fail(&s->options, "make QEMU's descriptors");
+    pid_t self = getpid();
     s->qemu = fork();
     if (s->qemu < 0)
         fail(&s->options, "start QEMU");
     if (s->qemu == 0)
-        become_qemu(&s->options, pair[1], output[1], errors[1]);
+        become_qemu(&s->options, self, pair[1], output[1], errors[1]);
     close(pair[1]);
     close(output[1]);
     close(errors[1]);
@@ -267,8 +271,10 @@ static void serve(struct supervisor *s)
         sup_stream_read(&s->console, take_console, s);
     if (fds[3].revents)
         sup_stream_read(&s->errors, take_error, s);
-    sup_stream_write(&s->console);
-    sup_stream_write(&s->errors);
+    if (fds[4].revents)
+        sup_stream_write(&s->console);
+    if (fds[5].revents)
+        sup_stream_write(&s->errors);
     if (s->end.started)
         open_gate(s);
     if (s->end.halted || s->end.reason == SUP_STUCK)
@@ -281,9 +287,10 @@ static void drain(struct sup_stream *stream, sup_line_fn *take, struct superviso
     while (stream->in >= 0 || is_pending(stream)) {
         struct pollfd out = {.fd = stream->out, .events = POLLOUT};
         sup_stream_read(stream, take, s);
-        sup_stream_write(stream);
         if (is_pending(stream) && poll(&out, 1, DRAIN_MS) <= 0)
             return;
+        if (is_pending(stream))
+            sup_stream_write(stream);
     }
 }
 

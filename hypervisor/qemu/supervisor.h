@@ -64,7 +64,7 @@ typedef void sup_line_fn(void *data, const char *line);
 /* Read what there is, when nothing is pending. */
 void sup_stream_read(struct sup_stream *stream, sup_line_fn *take, void *data);
 
-/* Write what is pending, as far as it is taken. */
+/* Write what is pending, once: does not block when poll(2) says that there is room. */
 void sup_stream_write(struct sup_stream *stream);
 
 /* The connection to QEMU's monitor (QMP: docs/interop/qmp-spec of QEMU). Commands are answered in order;
