@@ -265,7 +265,7 @@ is_json_log() {
     bundle web hello
     settings '.network_mode = "carrier-pigeon"'
     run -1 create web
-    said "line 3: network_mode: expected \"redirect\" or \"bridge\""
+    said "line $(grep -n network_mode "$SETTINGS" | cut -d: -f1): network_mode: expected \"redirect\" or \"bridge\""
     settings 'del(.network_mode)'
     config web '.annotations = {"org.runuk.network-mode": "smoke"}'
     run -1 create web
