@@ -21,12 +21,16 @@ bool ctr_apart_needed(void)
     return !box_is_privileged() || !box_userns_is_initial();
 }
 
-/* The container's user namespace; -1 when it is ours, or gone with its last process. */
+/* The container's user namespace; -1 when it is ours, or gone with its last process. One that was joined is
+ * still there when the process is not, or is a zombie that Linux shows to nobody, as it was not dumpable. */
 static int open_user_namespace(const struct ctr_record *record)
 {
     char path[64];
     snprintf(path, sizeof path, "/proc/%d/ns/user", (int)record->process.pid);
-    return record->userns ? box_namespace_open(path, CLONE_NEWUSER, NULL) : -1;
+    int fd = record->userns ? box_namespace_open(path, CLONE_NEWUSER, NULL) : -1;
+    if (fd < 0 && record->userns && record->userns_path)
+        fd = box_namespace_open(record->userns_path, CLONE_NEWUSER, NULL);
+    return fd;
 }
 
 int ctr_apart(const struct ctr_record *record, ctr_apart_fn *fn, void *data, struct rk_err *err)

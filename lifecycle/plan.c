@@ -71,7 +71,9 @@ static int record_from_spec(struct ctr_record *r, struct bnd_spec *spec, const c
     r->rootfs = copy(spec->root_path, &failed);
     r->hostname = copy(spec->hostname, &failed);
     r->resolv_conf = copy(resolv_conf_source(spec), &failed);
+    const struct bnd_namespace *user = bnd_spec_namespace(spec, CLONE_NEWUSER);
     r->netns = copy(net ? net->path : NULL, &failed);
+    r->userns_path = copy(user ? user->path : NULL, &failed);
     r->created = now_text();
     r->annotations = json_object();
     if (failed || !r->created || !r->annotations)

@@ -35,9 +35,9 @@ void ctr_record_free(struct ctr_record *r)
 {
     if (!r)
         return;
-    char *strings[] = {r->id,    r->oci_version,  r->bundle, r->rootfs,   r->created,
-                       r->image, r->monitor,      r->family, r->hostname, r->resolv_conf,
-                       r->netns, r->network_mode, r->qemu,   r->cwd,      r->machine};
+    char *strings[] = {r->id,      r->oci_version, r->bundle,   r->rootfs,      r->created, r->image,
+                       r->monitor, r->family,      r->hostname, r->resolv_conf, r->netns,   r->network_mode,
+                       r->qemu,    r->cwd,         r->machine,  r->userns_path};
     for (size_t i = 0; i < RK_COUNT(strings); i++)
         free(strings[i]);
     json_decref(r->annotations);
@@ -127,6 +127,7 @@ json_t *ctr_record_to_json(const struct ctr_record *r)
     bad |= put(j, "hostname", r->hostname);
     bad |= put(j, "resolvConf", r->resolv_conf);
     bad |= put(j, "netns", r->netns);
+    bad |= put(j, "usernsPath", r->userns_path);
     bad |= put(j, "networkMode", r->network_mode);
     bad |= json_object_set_new(j, "wires", ctr_record_wires_to_json(r));
     bad |= json_object_set_new(j, "cgroupUnified", json_boolean(r->cgroup.unified));
@@ -208,6 +209,7 @@ static int strings_from_json(struct ctr_record *r, json_t *j, struct rk_err *err
         {"hostname", &r->hostname, false},
         {"resolvConf", &r->resolv_conf, false},
         {"netns", &r->netns, false},
+        {"usernsPath", &r->userns_path, false},
         {"machine", &r->machine, false},
         {"qemu", &r->qemu, false},
         {"cwd", &r->cwd, false},

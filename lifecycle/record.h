@@ -65,9 +65,10 @@ struct ctr_record {
     uint64_t memory; /* bytes */
     struct ctr_device *devices;
     size_t device_count;
-    uid_t uid;       /* of the monitor, inside its user namespace */
-    bool userns;     /* that is not the caller's */
-    uid_t tap_owner; /* the same user, as the caller sees it */
+    uid_t uid;         /* of the monitor, inside its user namespace */
+    bool userns;       /* that is not the caller's */
+    char *userns_path; /* of a joined one, for when the process is gone; NULL */
+    uid_t tap_owner;   /* the same user, as the caller sees it */
 
     char *hostname, *resolv_conf; /* NULL: none; a host path */
     char *netns; /* path of a joined namespace; NULL: made for this container, and gone with it */

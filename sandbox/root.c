@@ -21,7 +21,8 @@
 int mount(const char *source, const char *target, const char *type, unsigned long flags, const void *data);
 int umount2(const char *target, int flags);
 
-#define PROPAGATION_PRIVATE ((1UL << 18) | (1UL << 14)) /* MS_PRIVATE | MS_REC, mount(2) */
+#define PRIVATE             (1UL << 18)             /* MS_PRIVATE, mount(2) */
+#define PROPAGATION_PRIVATE (PRIVATE | (1UL << 14)) /* and MS_REC */
 #define PAGE                4096
 #define COPY_CHUNK          (1 << 26) /* bytes at a time */
 #define DETACH              2         /* MNT_DETACH, umount2(2) */
@@ -33,10 +34,10 @@ int box_mounts_private(struct rk_err *err)
     return 0;
 }
 
-/* Set attributes of a mount by its descriptor. */
+/* Set attributes of a mount by its descriptor, and cut it off from the mount that it is a copy of. */
 static int set_attributes(int mnt, unsigned attributes)
 {
-    struct mount_attr attr = {.attr_set = attributes};
+    struct mount_attr attr = {.attr_set = attributes, .propagation = PRIVATE};
     return (int)syscall(SYS_mount_setattr, mnt, "", AT_EMPTY_PATH, &attr, sizeof attr);
 }
 
