@@ -301,9 +301,9 @@ PACK_OBJS := \
 
 monitors: $(B)/runuk-pack
 
-# Not all that libarchive could be made of: the writers of cpio and ISO 9660 need zlib alone.
+# Not all that libarchive could be made of: the writer of cpio needs no other library.
 $(B)/runuk-pack: $(addprefix $(B)/monitor/,$(PACK_OBJS))
-	$(call SAY,LINK)$(CC) $(MONITOR_FLAGS) $^ -o $@ $(MONITOR_LINK) -larchive -lz
+	$(call SAY,LINK)$(CC) $(MONITOR_FLAGS) $^ -o $@ $(MONITOR_LINK) -larchive
 
 # --- runuk-init: process 1 of a Linux guest that gets the container's files ------------------------------------------------------
 

@@ -106,8 +106,6 @@ static int prepare(struct call *call, const struct ctr_pack *what, const struct 
     int r = rk_argv_add(&call->argv, "runuk-pack");
     if (r == 0)
         r = rk_argv_addf(&call->argv, "--root=%d", ROOT);
-    if (r == 0)
-        r = rk_argv_addf(&call->argv, "--format=%s", what->format);
     if (r == 0 && call->fds[INIT] >= 0)
         r = rk_argv_addf(&call->argv, "--init=%d", INIT);
     if (r == 0 && what->skip)

@@ -9,9 +9,8 @@ struct rk_err;
 
 /* What is to be packed, and how. */
 struct ctr_pack {
-    const char *format; /* "newc", "iso9660" */
-    bool with_init;     /* and runuk-init */
-    const char *skip;   /* path in the container that is left out; NULL */
+    bool with_init;   /* and runuk-init */
+    const char *skip; /* path in the container that is left out; NULL */
 };
 
 /* A descriptor of the container's rootfs as an archive, from the cache when it is there. Errors name what

@@ -147,7 +147,7 @@ static int add_engine_files(struct ctr_plan *plan, struct rk_err *err)
 static int pack_rootfs(struct ctr_plan *plan, const struct bnd_image *image, const struct hv_host *host,
                        struct rk_err *err)
 {
-    const struct ctr_pack what = {.format = "newc", .with_init = true, .skip = image->path};
+    const struct ctr_pack what = {.with_init = true, .skip = image->path};
     rk_autoclose int fd = ctr_pack_rootfs(&what, &plan->files, host, err);
     if (fd < 0)
         return fd;

@@ -111,11 +111,9 @@ static int write_all(const struct writing *w, const struct pk_tree *tree, int in
     return init < 0 ? 0 : write_init(w, tree, init, err);
 }
 
-static int open_archive(struct archive *a, enum pk_format format, int out)
+static int open_archive(struct archive *a, int out)
 {
-    int r = format == PK_NEWC ? archive_write_set_format_cpio_newc(a) : archive_write_set_format_iso9660(a);
-    if (r == ARCHIVE_OK && format == PK_ISO9660)
-        r = archive_write_set_options(a, "rockridge=useful,!joliet,!pad");
+    int r = archive_write_set_format_cpio_newc(a);
     if (r == ARCHIVE_OK)
         r = archive_write_set_bytes_per_block(a, CHUNK);
     if (r == ARCHIVE_OK)
@@ -123,15 +121,14 @@ static int open_archive(struct archive *a, enum pk_format format, int out)
     return r == ARCHIVE_OK ? archive_write_open_fd(a, out) : r;
 }
 
-int pk_archive_write(const struct pk_tree *tree, int root, int init, enum pk_format format, int out,
-                     struct rk_err *err)
+int pk_archive_write(const struct pk_tree *tree, int root, int init, int out, struct rk_err *err)
 {
     struct writing w = {
         .archive = archive_write_new(), .entry = archive_entry_new(), .root = root, .buffer = malloc(CHUNK)};
     int r = 0;
     if (!w.archive || !w.entry || !w.buffer)
         r = rk_fail(err, -ENOMEM, "out of memory");
-    if (r == 0 && open_archive(w.archive, format, out) != ARCHIVE_OK)
+    if (r == 0 && open_archive(w.archive, out) != ARCHIVE_OK)
         r = complain(&w, "the archive", err);
     if (r == 0)
         r = write_all(&w, tree, init, err);

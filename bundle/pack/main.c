@@ -1,8 +1,8 @@
 /* runuk-pack: packs the container's files for a guest, or finds them packed. A program of its own, since what
  * it reads is hostile, and libarchive is nothing that every start should have in its process.
  *
- *   runuk-pack --root=FD --format=newc|iso9660 [--init=FD] [--skip=PATH] --cache=FD --most=BYTES
- *   runuk-pack --root=FD --format=newc|iso9660 [--init=FD] [--skip=PATH] --out=FD
+ *   runuk-pack --root=FD [--init=FD] [--skip=PATH] --cache=FD --most=BYTES
+ *   runuk-pack --root=FD [--init=FD] [--skip=PATH] --out=FD
  *
  * The first prints the name in the cache. Errors are one line on stderr, and status 1. */
 #include <errno.h>
@@ -21,7 +21,6 @@ struct options {
     int root, init, cache, out;
     uint64_t most;
     const char *skip;
-    enum pk_format format;
 };
 
 struct job {
@@ -46,10 +45,6 @@ static bool take(struct options *o, const char *arg)
         o->most = strtoull(value, NULL, 10);
     else if (strncmp(arg, "--skip=", 7) == 0)
         o->skip = value;
-    else if (strcmp(arg, "--format=newc") == 0)
-        o->format = PK_NEWC;
-    else if (strcmp(arg, "--format=iso9660") == 0)
-        o->format = PK_ISO9660;
     else
         return false;
     return true;
@@ -59,14 +54,14 @@ static int write_archive(void *data, int out, struct rk_err *err)
 {
     const struct job *job = data;
     const struct options *o = job->options;
-    return pk_archive_write(job->tree, o->root, o->init, o->format, out, err);
+    return pk_archive_write(job->tree, o->root, o->init, out, err);
 }
 
-/* What the archive is made of, beside the tree: the format, what is left out, and the very init. */
+/* What the archive is made of, beside the tree: who writes it, what is left out, and the very init. */
 static int print_key(const struct options *o, const struct pk_tree *tree, FILE *out, struct rk_err *err)
 {
     struct stat st;
-    fprintf(out, "runuk-pack " RUNUK_COMMIT " %d\n", (int)o->format);
+    fprintf(out, "runuk-pack " RUNUK_COMMIT "\n");
     if (o->init >= 0 && fstat(o->init, &st) < 0)
         return rk_fail_errno(err, "look at runuk-init");
     if (o->init >= 0)

@@ -35,14 +35,9 @@ void pk_tree_fini(struct pk_tree *tree);
  * by whoever may write to the file. */
 void pk_tree_print(const struct pk_tree *tree, FILE *out);
 
-enum pk_format {
-    PK_NEWC,    /* cpio, as Linux reads an initial ram disk */
-    PK_ISO9660, /* with Rock Ridge */
-};
-
-/* Write the tree as an archive to `out`. `init` is one more file, which becomes "/.runuk-init" (executable);
- * -1: none. A file that is no longer what it was is an error. */
-int pk_archive_write(const struct pk_tree *tree, int root, int init, enum pk_format format, int out,
-                     struct rk_err *err);
+/* Write the tree to `out` as a cpio archive (newc), as Linux reads an initial ram disk. `init` is one more
+ * file, which becomes "/.runuk-init" (executable); -1: none. A file that is no longer what it was is an
+ * error. */
+int pk_archive_write(const struct pk_tree *tree, int root, int init, int out, struct rk_err *err);
 
 #endif
