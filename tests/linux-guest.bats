@@ -134,6 +134,40 @@ network() {
     file_has a.out goodbye
 }
 
+# uncompressed KERNEL: the ELF file in a bzImage. Where its payload is stands in the header, and what packed it in its first bytes.
+uncompressed() {
+    local sectors offset size
+    sectors=$(od -A n -t u1 -j 0x1f1 -N 1 "$1")
+    offset=$(($(od -A n -t u4 -j 0x248 -N 4 "$1") + (sectors + 1) * 512))
+    size=$(od -A n -t u4 -j 0x24c -N 4 "$1")
+    # Its last four bytes are the unpacked size.
+    tail -c +$((offset + 1)) "$1" | head -c $((size - 4)) >payload
+    case $(od -A n -t x1 -N 4 payload) in
+        *'02 21 4c 18') lz4 -dc payload ;;
+        *'fd 37 7a 58') xz -dc --single-stream payload ;;
+        *'28 b5 2f fd') zstd -dc payload ;;
+        *) fail "payload of '$1' is packed in a way unknown here" ;;
+    esac
+}
+
+@test "an uncompressed kernel (vmlinux) is entered by PVH, on a microvm, with drivers for its devices" {
+    guest_bundle a sh -c 'uname -s; ping -c 1 -W 5 10.99.0.1 >/dev/null && echo reached; cat /data/word; exit 9'
+    uncompressed a/rootfs/vmlinuz >a/rootfs/vmlinux
+    rm a/rootfs/vmlinuz
+    runuk inspect a/rootfs/vmlinux >inspected
+    file_has inspected 'kinds: pvh'
+    network a
+    mkdir tree
+    echo from the volume >tree/word
+    truncate -s 4M data.img
+    mke2fs -q -t ext4 -d tree data.img
+    config a '.process.args[0] = "/vmlinux" | .mounts = [{destination: "/data", type: "bind", source: $file, options: ["bind"]}]' --arg file "$PWD/data.img"
+    run_guest a
+    ended 9
+    # Its kernel says that there is no PCI, too.
+    said $'Linux\nreached\nfrom the volume'
+}
+
 @test "the tree is taken as it is: links, modes, owners, names; nothing of the host's is" {
     guest_bundle a sh -c 'cd /t; stat -c "%n %f %u:%g" *; readlink link; cat hard1 hard2; ls "$(printf "new\nline")"; cat out || echo kept in'
     mkdir -p a/rootfs/t "a/rootfs/t/new
