@@ -56,8 +56,7 @@ static _Noreturn void usage(const char *what)
     fprintf(
         stderr,
         "runuk-qemu: %s\nUsage: runuk-qemu [--button] [--reset-ends] [--debug-exit=N] [--exit-line=TEXT]… "
-        "[--halted-line=TEXT] [--gate=FD] -- "
-        "QEMU ARGUMENT…\n",
+        "[--failed-line=TEXT]… [--halted-line=TEXT] [--gate=FD] -- QEMU ARGUMENT…\n",
         what);
     exit(SUP_FAILED);
 }
