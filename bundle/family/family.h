@@ -63,6 +63,7 @@ struct bnd_machine {
     /* QEMU puts the path that it is given as -kernel, at most BND_PATH_MAX bytes, and a blank in front of
      * what the guest reads; they count for cmdline_max. */
     bool path_in_front;
+    bool needs_disk; /* the image is a kernel alone, which waits for its program's disk for ever */
 };
 
 #define BND_PATH_MAX 64
