@@ -77,6 +77,10 @@ struct bnd_family {
      * and with every ELF file that shows no sign of being an ordinary program: whoever has to read through
      * all bytes looks at something cheaper first. */
     bool (*recognise)(const struct bnd_bytes *image, struct bnd_boot *boot, struct rk_argv *ret_keys);
+    /* Whether an object file (ELF type ET_REL), which is an ordinary file otherwise, is a program of this
+     * family that lacks its last step: says what that is (bnd_boot_refuse). Asked by the names of sections
+     * alone. NULL: the family has no such form. */
+    bool (*unfinished)(const struct bnd_elf *object, struct bnd_boot *boot);
     /* The machine for guests of this kind, or NULL when the family can't be booted that way; not asked for
      * hvt and spt. NULL: no kind at all but these. */
     const struct bnd_machine *(*machine)(enum bnd_kind kind);

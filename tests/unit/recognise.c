@@ -22,6 +22,7 @@ enum part_kind {
     SECTION, /* a section `name` that holds `text` */
     TEXT,
     OSABI, /* e_ident[EI_OSABI] = number */
+    ETYPE, /* e_type = number */
 };
 
 struct part {
@@ -52,6 +53,10 @@ struct part {
     {                                                                                                        \
         .kind = OSABI, .number = (value)                                                                     \
     }
+#define OBJECT                                                                                               \
+    {                                                                                                        \
+        .kind = ETYPE, .number = ET_REL                                                                      \
+    }
 #define PVH_NOTE                                                                                             \
     {                                                                                                        \
         NOTE, "Xen", 18, NULL, 0x1000850                                                                     \
@@ -80,6 +85,20 @@ static const struct {
      BIT(BND_MULTIBOOT),
      NULL},
     {"half of rumprun", true, {MULTIBOOT_, SECTION_(".bootstrap")}, "generic", BIT(BND_MULTIBOOT), NULL},
+    {"a program of rumprun's that is not baked",
+     true,
+     {OBJECT, SECTION_(".note.rumprun.bakerecipe")},
+     "rumprun",
+     0,
+     "rumprun-bake hw_virtio"},
+    {"an object file", true, {OBJECT, SECTION_(".note.rumprun.baker")}, NULL, 0, NULL},
+    {"an object file that bears the signs of others",
+     true,
+     {OBJECT, MULTIBOOT_, SECTION_(".bootstrap"), SECTION_("link_set_rump_components")},
+     NULL,
+     0,
+     NULL},
+    {"a program with the recipe in it", true, {SECTION_(".note.rumprun.bakerecipe")}, NULL, 0, NULL},
     {"nanos' kernel",
      true,
      {PVH_NOTE, SECTION_(".vvar"), TEXT_("tfs magic mismatch")},
@@ -166,6 +185,9 @@ static void add_part(const struct part *p)
         break;
     case OSABI:
         eb.data[EI_OSABI] = (uint8_t)p->number;
+        break;
+    case ETYPE:
+        eb.data[16] = (uint8_t)p->number;
         break;
     case MULTIBOOT2:
         eb_bytes(&eb, mb2, sizeof mb2, 8);
