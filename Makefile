@@ -94,6 +94,7 @@ RUNUK_OBJS := \
 	config/settings.o \
 	config/urunc.o \
 	config/words.o \
+	hypervisor/image_place.o \
 	hypervisor/kvm.o \
 	hypervisor/monitor.o \
 	hypervisor/qemu.o \
@@ -479,6 +480,7 @@ UNIT_OBJS_monitor := \
 	config/settings.o \
 	config/words.o \
 	bundle/boot.o \
+	hypervisor/image_place.o \
 	hypervisor/kvm.o \
 	hypervisor/monitor.o \
 	hypervisor/qemu.o \

@@ -52,6 +52,31 @@ process() {
     ((memory > 60 << 20 && memory <= 64 << 20))
 }
 
+@test "a multiboot guest sees its own path as word 0, or, where that could be more than a word, /image" {
+    guest a hello.multiboot one
+    mkdir -p a/rootfs/opt/app
+    mv a/rootfs/guest a/rootfs/opt/app/web.elf
+    config a '.process.cwd = "/opt" | .process.args[0] = "./app/web.elf"'
+    run runuk run --bundle "$BATS_TEST_TMPDIR/a" a
+    ended 0
+    said $'cmdline: /opt/app/web.elf one\n'
+    for name in 'a b' 'a,b' '{' lib; do
+        guest b hello.multiboot one
+        mv b/rootfs/guest "b/rootfs/$name"
+        config b '.process.args[0] = $name' --arg name "/$name"
+        run runuk run --bundle "$BATS_TEST_TMPDIR/b" b
+        ended 0
+        said $'cmdline: /image one\n'
+    done
+    # What came out of gzip has no name of its own.
+    guest c hello.multiboot one
+    gzip c/rootfs/guest
+    mv c/rootfs/guest.gz c/rootfs/guest
+    run runuk run --bundle "$BATS_TEST_TMPDIR/c" c
+    ended 0
+    said $'cmdline: /guest one\n'
+}
+
 @test "a memory limit less QEMU's head-room is the guest's memory" {
     guest a hello.pvh x
     config a '.linux.resources.memory.limit = 134217728'
