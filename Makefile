@@ -125,6 +125,7 @@ RUNUK_OBJS := \
 	lifecycle/kill.o \
 	lifecycle/list.o \
 	lifecycle/look.o \
+	lifecycle/look_guest.o \
 	lifecycle/look_text.o \
 	lifecycle/network.o \
 	lifecycle/pack.o \
