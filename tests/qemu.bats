@@ -113,6 +113,27 @@ process() {
     becomes b stopped
 }
 
+# A boot sector that says R, waits for the power button, as a PC of 1997 has it at 0x600, and powers off.
+boot_sector() {
+    truncate -s 1M "$1" # a BIOS wants a whole cylinder
+    poke "$1" 0 '\x31\xc0\xba\x02\x06\xb8\x00\x01\xef\xba\xf8\x03\xb0\x52\xee\xb0\x0a\xee'
+    poke "$1" 18 '\xfb\xf4\xba\x00\x06\xed\xf6\xc4\x01\x74\xf5\xba\x04\x06\xb8\x00\x20\xef\xf4\xeb\xfd'
+    poke "$1" 510 '\x55\xaa'
+}
+
+@test "a disk of no known family boots, and SIGTERM presses its button" {
+    guest a hello.pvh
+    rm a/rootfs/guest
+    boot_sector a/rootfs/guest
+    run -0 runuk inspect a/rootfs/guest
+    said 'family: generic'
+    background runuk run --bundle "$BATS_TEST_TMPDIR/a" a >a.out 2>&1
+    prints a R
+    runuk kill a TERM
+    wait_job "$job"
+    ended 0
+}
+
 @test "start tells why QEMU does not start, and leaves nothing" {
     guest a hello.pvh x
     create a

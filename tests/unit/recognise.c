@@ -360,8 +360,44 @@ static void test_disks(void)
     }
 }
 
+/* Its boot sector, less one sign at a time. */
+static void test_osv_disk(void)
+{
+    static const uint8_t sector[512] = {
+        [0] = 0xea, [1] = 0x5e,   [2] = 0x7c,   [0x22] = 0x10, [0x24] = 0x3f, [0x27] = 0x7e,
+        [0x2a] = 1, [440] = 0x56, [441] = 0x53, [442] = 0x4f,  [510] = 0x55,  [511] = 0xaa,
+    };
+    static const struct {
+        const char *name;
+        size_t at;
+        uint8_t value;
+        const char *family;
+    } cases[] = {
+        {"its boot sector", 0, 0xea, "osv"},
+        {"another loader's beginning", 0, 0xfa, "generic"},
+        {"another packet", 0x24, 0x40, "generic"},
+        {"another disk signature", 440, 0x57, "generic"},
+    };
+    for (size_t i = 0; i < RK_COUNT(cases); i++) {
+        struct rk_err err = {0};
+        struct bnd_image image;
+        memset(&eb, 0, sizeof eb);
+        memcpy(eb.data, sector, sizeof sector);
+        eb.data[cases[i].at] = cases[i].value;
+        eb.size = 64 << 10;
+        int r = judge(&image, &err);
+        tap_ok(r > 0 && image.family && strcmp(image.family->name, cases[i].family) == 0 &&
+                   image.boot.kinds == BIT(BND_DISK) && bnd_family_dhcp(image.family, &image.keys) &&
+                   image.family->machine(BND_DISK)->button,
+               "%s: a disk with %s", cases[i].family, cases[i].name);
+        if (r > 0)
+            bnd_image_fini(&image);
+    }
+}
+
 int main(void)
 {
+    test_osv_disk();
     test_families();
     test_unikraft_keys();
     test_unikraft_dhcp();
