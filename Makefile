@@ -94,6 +94,7 @@ RUNUK_OBJS := \
 	config/settings.o \
 	config/urunc.o \
 	config/words.o \
+	hypervisor/image_place.o \
 	hypervisor/kvm.o \
 	hypervisor/monitor.o \
 	hypervisor/qemu.o \
@@ -124,6 +125,7 @@ RUNUK_OBJS := \
 	lifecycle/kill.o \
 	lifecycle/list.o \
 	lifecycle/look.o \
+	lifecycle/look_guest.o \
 	lifecycle/look_text.o \
 	lifecycle/network.o \
 	lifecycle/pack.o \
@@ -479,6 +481,7 @@ UNIT_OBJS_monitor := \
 	config/settings.o \
 	config/words.o \
 	bundle/boot.o \
+	hypervisor/image_place.o \
 	hypervisor/kvm.o \
 	hypervisor/monitor.o \
 	hypervisor/qemu.o \

@@ -28,7 +28,9 @@
  *   warnings     array of strings: what the guest can't be told; absent when there is nothing
  *   commandLine  string: what the guest would be told, in its family's words. What only start knows stands as
  *                an example
- *   examples     object: what such an example stands for */
+ *   init         array of strings: what runuk-init, process 1 of a Linux guest that gets the container's
+ * files, would be told beside that (lib/told.h); absent for others examples     object: what such an example
+ * stands for */
 #ifndef CTR_LOOK_H
 #define CTR_LOOK_H
 

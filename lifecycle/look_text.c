@@ -91,11 +91,25 @@ static void print_file(const json_t *file)
     print_monitors(file);
 }
 
+/* Whether an example stands in what the guest is told. */
+static bool is_shown(const json_t *report, const char *example)
+{
+    bool shown = strstr(text_of(report, "commandLine"), example) != NULL;
+    size_t i;
+    json_t *v;
+    json_array_foreach(json_object_get(report, "init"), i, v)
+    {
+        shown = shown || strstr(json_string_value(v), example);
+    }
+    return shown;
+}
+
 /* The last lines: what would happen. */
 static void print_outcome(const json_t *report)
 {
     const json_t *choice = json_object_get(report, "choice");
     const char *runs = text_of(report, "runs"), *key;
+    size_t i;
     json_t *v;
     if (strcmp(runs, "runc") == 0)
         puts(strcmp(text_of(report, "type"), "bundle") == 0 ? "an ordinary container: runc gets it"
@@ -109,9 +123,15 @@ static void print_outcome(const json_t *report)
     if (!json_object_get(report, "commandLine"))
         return;
     printf("command line: %s\n", text_of(report, "commandLine"));
+    if (json_object_get(report, "init"))
+        puts("runuk-init is process 1 and is told:");
+    json_array_foreach(json_object_get(report, "init"), i, v)
+    {
+        printf("  %s\n", json_string_value(v));
+    }
     json_object_foreach(json_object_get(report, "examples"), key, v)
     {
-        if (strstr(text_of(report, "commandLine"), key))
+        if (is_shown(report, key))
             printf("  where %s stands for %s\n", key, json_string_value(v));
     }
 }

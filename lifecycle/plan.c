@@ -226,7 +226,10 @@ static int plan_root(struct ctr_plan *plan, struct bnd_image *image, const struc
                        "image '%s' can be read by its owner only, and QEMU runs as another user: chmod a+r "
                        "it in the image",
                        image->path);
-    return ctr_plan_add_tree(plan, &image->fd, image->path, HV_IMAGE_PATH, err);
+    r = hv_image_place(&plan->record->image_place, image->path, image->family, plan->record->kind,
+                       &plan->root_files);
+    return r < 0 ? out_of_memory(err)
+                 : ctr_plan_add_tree(plan, &image->fd, image->path, plan->record->image_place, err);
 }
 
 /* QEMU on KVM or not, as the host and the settings have it. */

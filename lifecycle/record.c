@@ -35,9 +35,10 @@ void ctr_record_free(struct ctr_record *r)
 {
     if (!r)
         return;
-    char *strings[] = {r->id,      r->oci_version, r->bundle,   r->rootfs,      r->created, r->image,
-                       r->monitor, r->family,      r->hostname, r->resolv_conf, r->netns,   r->network_mode,
-                       r->qemu,    r->cwd,         r->machine,  r->userns_path};
+    char *strings[] = {r->id,          r->oci_version,  r->bundle, r->rootfs,   r->created,
+                       r->image,       r->monitor,      r->family, r->hostname, r->resolv_conf,
+                       r->netns,       r->network_mode, r->qemu,   r->cwd,      r->machine,
+                       r->userns_path, r->image_place};
     for (size_t i = 0; i < RK_COUNT(strings); i++)
         free(strings[i]);
     json_decref(r->annotations);
@@ -101,6 +102,7 @@ json_t *ctr_record_to_json(const struct ctr_record *r)
     if (*r->process.boot)
         bad |= put(j, "pidBoot", r->process.boot);
     bad |= put(j, "image", r->image);
+    bad |= put(j, "imagePlace", r->image_place);
     bad |= put(j, "monitor", r->monitor);
     bad |= put(j, "family", r->family);
     bad |= json_object_set_new(j, "keys", rk_json_from_argv(&r->keys));
@@ -210,6 +212,7 @@ static int strings_from_json(struct ctr_record *r, json_t *j, struct rk_err *err
         {"resolvConf", &r->resolv_conf, false},
         {"netns", &r->netns, false},
         {"usernsPath", &r->userns_path, false},
+        {"imagePlace", &r->image_place, false},
         {"machine", &r->machine, false},
         {"qemu", &r->qemu, false},
         {"cwd", &r->cwd, false},

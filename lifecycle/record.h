@@ -47,6 +47,7 @@ struct ctr_record {
     struct rk_process process;
 
     char *image;         /* path inside the container */
+    char *image_place;   /* and in the root of a monitor that opens it by name; NULL */
     char *monitor;       /* a name of hv_monitors */
     char *family;        /* a name of bnd_families */
     enum bnd_kind kind;  /* how the image is booted */

@@ -171,6 +171,7 @@ static int monitor_argv(struct rk_argv *ret_argv, const struct ctr_record *recor
                                .kind = record->kind,
                                .kvm = record->kvm,
                                .image_fd = CTR_SLOT_FIRST,
+                               .image = record->image_place ? record->image_place : HV_IMAGE_PATH,
                                .image_readonly = record->image_readonly,
                                .initrd = record->initrd,
                                .told = told,

@@ -63,41 +63,43 @@ static int add_initrd(struct ctr_plan *plan, int *fd, const char *name, struct r
     return ctr_plan_add_tree(plan, fd, name, HV_INITRD_PATH, err);
 }
 
-/* Add the one of that name, if it is there: 1. */
-static int try_initrd(struct ctr_plan *plan, const char *name, struct rk_err *err)
+/* Open `name`: 1, and *ret_name is a copy. What is not there is 0, or, when it has to be, an error. */
+static int try_initrd(int *ret_fd, char **ret_name, const struct bnd_files *files, const char *name,
+                      const char *must, struct rk_err *err)
 {
-    rk_autoclose int fd = bnd_files_lookup(&plan->files, name, O_RDONLY, false, NULL);
-    if (fd < 0)
+    rk_autoclose int fd = bnd_files_lookup(files, name, O_RDONLY, false, NULL);
+    if (fd < 0 && !must)
         return 0;
-    int r = add_initrd(plan, &fd, name, err);
-    return r < 0 ? r : 1;
+    if (fd < 0) {
+        errno = -fd;
+        return rk_fail_errno(err, "%s: '%s'", must, name);
+    }
+    *ret_name = strdup(name);
+    if (!*ret_name)
+        return rk_fail(err, -ENOMEM, "out of memory");
+    *ret_fd = rk_take_fd(&fd);
+    return 1;
 }
 
 /* That of an annotation, or one where the family's users have theirs. 1: there is one. */
-static int find_initrd(struct ctr_plan *plan, const struct bnd_image *image,
+static int find_initrd(int *ret_fd, char **ret_name, const struct bnd_files *files,
+                       const struct bnd_image *image, enum bnd_kind kind,
                        const struct cfg_annotations *wishes, struct rk_err *err)
 {
     rk_autofree char *beside = NULL;
-    const char *family = plan->record->family;
+    const char *family = image->family->name;
     int r = 0;
-    if (wishes->initrd) {
-        rk_autoclose int fd = bnd_files_lookup(&plan->files, wishes->initrd, O_RDONLY, false, NULL);
-        if (fd < 0) {
-            errno = -fd;
-            return rk_fail_errno(err, "%s: '%s'", wishes->source[CFG_INITRD], wishes->initrd);
-        }
-        r = add_initrd(plan, &fd, wishes->initrd, err);
-        return r < 0 ? r : 1;
-    }
-    if (wishes->rootfs == CFG_ROOTFS_INITRD || plan->record->kind == BND_LINUX64 ||
-        plan->record->kind == BND_DISK)
+    if (wishes->initrd)
+        return try_initrd(ret_fd, ret_name, files, wishes->initrd, wishes->source[CFG_INITRD], err);
+    if (wishes->rootfs == CFG_ROOTFS_INITRD || kind == BND_LINUX64 || kind == BND_DISK)
         return 0;
     if (asprintf(&beside, "%s.initrd", image->path) < 0)
         return rk_fail(err, -ENOMEM, "out of memory");
     for (size_t i = 0; i < RK_COUNT(initrd_names) && r == 0; i++)
         if (strcmp(family, initrd_names[i].family) == 0)
-            r = try_initrd(plan, initrd_names[i].name, err);
-    return r != 0 || strcmp(family, "linux") != 0 ? r : try_initrd(plan, beside, err);
+            r = try_initrd(ret_fd, ret_name, files, initrd_names[i].name, NULL, err);
+    return r != 0 || strcmp(family, "linux") != 0 ? r
+                                                  : try_initrd(ret_fd, ret_name, files, beside, NULL, err);
 }
 
 /* process.user, for the guest's process. */
@@ -159,14 +161,15 @@ static int pack_rootfs(struct ctr_plan *plan, const struct bnd_image *image, con
     return r < 0 ? r : add_engine_files(plan, err);
 }
 
-int ctr_storage_plan(struct ctr_plan *plan, const struct bnd_image *image, const struct hv_host *host,
-                     const struct cfg_annotations *wishes, struct rk_err *err)
+int ctr_storage_choose(struct ctr_initrd *ret, const struct bnd_files *files, const struct bnd_image *image,
+                       enum bnd_kind kind, const struct cfg_annotations *wishes, struct rk_err *err)
 {
     const struct bnd_family *family = image->family;
-    int r = find_initrd(plan, image, wishes, err);
+    *ret = (struct ctr_initrd){.fd = -1};
+    int r = files ? find_initrd(&ret->fd, &ret->name, files, image, kind, wishes, err) : 0;
     if (r != 0)
         return r < 0 ? r : 0;
-    bool packs = family->init_machine && family->init_machine(plan->record->kind);
+    bool packs = family->init_machine && family->init_machine(kind);
     bool root_disk = wishes->disk_mount && strcmp(wishes->disk_mount, "/") == 0;
     if (wishes->rootfs == CFG_ROOTFS_9P || wishes->rootfs == CFG_ROOTFS_DISK)
         return rk_fail(err, -ENOTSUP,
@@ -178,7 +181,26 @@ int ctr_storage_plan(struct ctr_plan *plan, const struct bnd_image *image, const
                        "files from an "
                        "initial ram disk",
                        wishes->source[CFG_ROOTFS], family->name);
-    if (!packs || wishes->rootfs == CFG_ROOTFS_NONE || root_disk)
-        return 0;
-    return pack_rootfs(plan, image, host, err);
+    ret->packed = packs && wishes->rootfs != CFG_ROOTFS_NONE && !root_disk;
+    return 0;
+}
+
+void ctr_initrd_fini(struct ctr_initrd *initrd)
+{
+    rk_close(&initrd->fd);
+    free(initrd->name);
+    initrd->name = NULL;
+}
+
+int ctr_storage_plan(struct ctr_plan *plan, const struct bnd_image *image, const struct hv_host *host,
+                     const struct cfg_annotations *wishes, struct rk_err *err)
+{
+    struct ctr_initrd initrd;
+    int r = ctr_storage_choose(&initrd, &plan->files, image, plan->record->kind, wishes, err);
+    if (r == 0 && initrd.fd >= 0)
+        r = add_initrd(plan, &initrd.fd, initrd.name, err);
+    else if (r == 0 && initrd.packed)
+        r = pack_rootfs(plan, image, host, err);
+    ctr_initrd_fini(&initrd);
+    return r;
 }

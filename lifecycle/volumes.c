@@ -142,6 +142,18 @@ static int open_volume(struct ctr_plan *plan, const struct bnd_mount *mount, str
     return fd < 0 ? fd : add_disk(plan, &fd, path, err);
 }
 
+/* A guest that waits for a disk does so without a word: better an error before. */
+static int check_needed(const struct ctr_record *record, const struct bnd_image *image, struct rk_err *err)
+{
+    const struct bnd_machine *machine = image->family->machine(record->kind);
+    if (!machine || !machine->needs_disk || record->device_count > 0)
+        return 0;
+    return rk_fail(err, -EINVAL,
+                   "image '%s' is a kernel of family %s without its disk, on which the program is: give it "
+                   "the disk by -v FILE:/NAME, or in the image with the annotation org.runuk.disk",
+                   image->path, image->family->name);
+}
+
 int ctr_volumes_open(struct ctr_plan *plan, const struct bnd_image *image,
                      const struct cfg_annotations *wishes, struct rk_err *err)
 {
@@ -152,5 +164,5 @@ int ctr_volumes_open(struct ctr_plan *plan, const struct bnd_image *image,
         if (m->bind && m->source && !is_engines(m->destination) && !is_used(m->destination, image, wishes))
             r = open_volume(plan, m, err);
     }
-    return r;
+    return r < 0 ? r : check_needed(plan->record, image, err);
 }

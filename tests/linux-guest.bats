@@ -61,6 +61,36 @@ network() {
     config "$1" '(.linux.namespaces[] | select(.type == "network")).path = $path' --arg path "/run/netns/$C"
 }
 
+@test "inspect shows what the guest gets: the kernel's line, and what runuk-init is told" {
+    guest_bundle a cat /proc/cmdline
+    config a '.process.env += ["A=b c"] | .process.user = {uid: 7, gid: 8, additionalGids: [9]} | .process.cwd = "/tmp"'
+    runuk inspect --json a >report.json
+    run_guest a
+    ended 0
+    equal "$(jq -r .commandLine report.json)" "$output"
+    said 'rdinit=/.runuk-init'
+    jq -e '.init - ["hostname guest", "user 7", "group 8", "more 9", "cwd /tmp", "env PATH=/bin", "env A=b c", "arg cat", "arg /proc/cmdline"]
+        | all(test("^(net|address|route|dns) "))' report.json
+    jq -e '.init | index("arg cat") and index("env A=b c") and index("address 192.0.2.2/24")' report.json
+    run -0 runuk inspect a
+    said $'runuk-init is process 1 and is told:\n  hostname guest\n'
+    said 'where 192.0.2.2 stands for'
+    # The kernel alone; one with a ram disk of its own; one that gets no files.
+    runuk inspect --json a/rootfs/vmlinuz >report.json
+    jq -e '(.commandLine | test("rdinit=/.runuk-init")) and (.init | index("cwd /"))' report.json
+    printf x >a/rootfs/initrd
+    config a '.process.args = ["/vmlinuz", "/bin/cat", "x"]'
+    runuk inspect --json a >report.json
+    jq -e '(.commandLine | test("rdinit=/bin/cat -- x$")) and (has("init") | not)' report.json
+    rm a/rootfs/initrd
+    config a '.annotations = {"org.runuk.rootfs": "none"}'
+    runuk inspect --json a >report.json
+    jq -e '(.commandLine | test("runuk-init") | not) and (has("init") | not)' report.json
+    config a '.annotations = {"org.runuk.initrd": "/nowhere"}'
+    runuk inspect --json a >report.json
+    jq -e '.runs == "nothing" and .error == "annotation '"'org.runuk.initrd': '/nowhere'"': No such file or directory"' report.json
+}
+
 @test "the command's output and status are the container's; arguments, environment, directory and user are as given" {
     guest_bundle a sh -c 'printf "%s\n" "$@"; pwd; hostname; id; exit 42' sh 'a b' 'quote " here' '' "single ' one" '--' 'x=y,z' 'ü' '*'
     config a '.process.env += ["lower.case=1", "TEXT=two words \"quoted\"", "EMPTY="]

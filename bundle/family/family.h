@@ -63,6 +63,7 @@ struct bnd_machine {
     /* QEMU puts the path that it is given as -kernel, at most BND_PATH_MAX bytes, and a blank in front of
      * what the guest reads; they count for cmdline_max. */
     bool path_in_front;
+    bool needs_disk; /* the image is a kernel alone, which waits for its program's disk for ever */
 };
 
 #define BND_PATH_MAX 64
@@ -76,6 +77,10 @@ struct bnd_family {
      * and with every ELF file that shows no sign of being an ordinary program: whoever has to read through
      * all bytes looks at something cheaper first. */
     bool (*recognise)(const struct bnd_bytes *image, struct bnd_boot *boot, struct rk_argv *ret_keys);
+    /* Whether an object file (ELF type ET_REL), which is an ordinary file otherwise, is a program of this
+     * family that lacks its last step: says what that is (bnd_boot_refuse). Asked by the names of sections
+     * alone. NULL: the family has no such form. */
+    bool (*unfinished)(const struct bnd_elf *object, struct bnd_boot *boot);
     /* The machine for guests of this kind, or NULL when the family can't be booted that way; not asked for
      * hvt and spt. NULL: no kind at all but these. */
     const struct bnd_machine *(*machine)(enum bnd_kind kind);

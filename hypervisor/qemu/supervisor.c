@@ -173,6 +173,23 @@ static void end_qemu(const struct supervisor *s)
         kill(s->qemu, SIGKILL);
 }
 
+/* QEMU, or the only other child that there can be. Nobody here could start the relay anew: its sockets were
+ * its own, and this process may not fork any more. */
+static void reap(struct supervisor *s)
+{
+    int status;
+    pid_t pid;
+    while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+        if (pid != s->qemu) {
+            sup_stream_say(&s->errors, "runuk-qemu: runuk-relay has ended: the guest is without DNS and DHCP "
+                                       "until the container is started again\n");
+            continue;
+        }
+        s->qemu = 0;
+        s->end.qemu = status;
+    }
+}
+
 static void take_signal(struct supervisor *s)
 {
     struct signalfd_siginfo info;
@@ -180,14 +197,7 @@ static void take_signal(struct supervisor *s)
         return;
     int number = (int)info.ssi_signo;
     if (number == SIGCHLD) {
-        int status;
-        pid_t pid;
-        while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
-            if (pid != s->qemu)
-                continue;
-            s->qemu = 0;
-            s->end.qemu = status;
-        }
+        reap(s);
     } else if (number == SIGTERM && s->options.button && s->end.started && !s->asked) {
         s->asked = sup_qmp_button(&s->qmp);
         s->pressed = now_ms();
@@ -329,6 +339,7 @@ int main(int argc, char **argv)
         fprintf(stderr, "runuk-qemu: %s\n", err.text);
         return SUP_FAILED;
     }
+    reap(&s); /* who ended before this process took its signals */
     while (s.qemu > 0)
         serve(&s);
     while (s.qmp.fd >= 0 && sup_qmp_read(&s.qmp, &s.end))

@@ -67,6 +67,10 @@ void sup_stream_read(struct sup_stream *stream, sup_line_fn *take, void *data);
 /* Write what is pending, once: does not block when poll(2) says that there is room. */
 void sup_stream_write(struct sup_stream *stream);
 
+/* Put in a line of our own, which ends with a newline: behind what is pending, and not at all where that
+ * leaves no room for it. */
+void sup_stream_say(struct sup_stream *stream, const char *line);
+
 /* The connection to QEMU's monitor (QMP: docs/interop/qmp-spec of QEMU). Commands are answered in order;
  * events come at any time. */
 struct sup_qmp {

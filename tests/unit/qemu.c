@@ -133,6 +133,32 @@ static void test_stream(void)
            "stream: what is too long is cut, what follows is whole");
 }
 
+/* A line of our own: in its turn, and never more than there is room for. */
+static void test_say(void)
+{
+    static struct sup_stream stream;
+    char text[64] = "";
+    int out[2];
+    if (pipe(out) < 0)
+        abort();
+    stream = (struct sup_stream){.in = -1, .out = out[1]};
+    memcpy(stream.pending, "abc\n", 4);
+    stream.start = 1;
+    stream.end = 4;
+    sup_stream_say(&stream, "own\n");
+    sup_stream_write(&stream);
+    ssize_t n = read(out[0], text, sizeof text);
+    tap_ok(n == 7 && memcmp(text, "bc\nown\n", 7) == 0, "stream: a line of ours comes behind what is pending");
+    sup_stream_say(&stream, "again\n");
+    sup_stream_write(&stream);
+    n = read(out[0], text, sizeof text);
+    tap_ok(n == 6 && memcmp(text, "again\n", 6) == 0, "stream: and alone when nothing is");
+    stream.start = 0;
+    stream.end = sizeof stream.pending - 3;
+    sup_stream_say(&stream, "own\n");
+    tap_ok(stream.end == sizeof stream.pending - 3, "stream: but not where it does not fit");
+}
+
 /* What QEMU says in pieces, and what it never says. */
 static void test_qmp(void)
 {
@@ -182,6 +208,7 @@ int main(void)
     test_lines();
     test_ends();
     test_stream();
+    test_say();
     test_qmp();
     return tap_end();
 }
