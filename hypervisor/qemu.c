@@ -112,6 +112,10 @@ static int add_machine(struct rk_argv *argv, const struct hv_launch *launch,
     int r = add_all(argv, bare);
     if (r == 0)
         r = add_pair(argv, "-machine", machine->type);
+    /* Which firmware microvm has by itself depends on who built QEMU. SeaBIOS keeps tables at the end of
+     * memory, where QEMU loads RAM disks. */
+    if (r == 0 && machine->bus == BND_BUS_MMIO)
+        r = add_pair(argv, "-bios", "qboot.rom");
     snprintf(text, sizeof text, "tcg,tb-size=%d", TRANSLATION_MIB);
     if (r == 0)
         r = add_pair(argv, "-accel", launch->kvm ? "kvm" : text);

@@ -219,7 +219,7 @@ static int send_exec(int gate, const struct ctr_record *record, const struct rk_
                      struct rk_err *err)
 {
     rk_autofree char *msg = malloc(RK_MESSAGE_SIZE);
-    int taps[RK_SOLO5_MFT_ENTRIES];
+    int taps[RK_SOLO5_MFT_ENTRIES] = {0};
     size_t len = 1;
     if (!msg)
         return rk_fail(err, -ENOMEM, "out of memory");

@@ -184,6 +184,12 @@ boot_sector() {
     run runuk run --bundle "$BATS_TEST_TMPDIR/c" c
     ended 0
     said 'Hello from pvh'
+    # Whoever built QEMU: a firmware that keeps none of the memory from 1 MiB on, at whose end QEMU puts RAM disks.
+    settings '.memory_mib = 64'
+    guest d machine.pvh x
+    config d '.annotations["org.runuk.machine"] = "microvm"'
+    run runuk run --bundle "$BATS_TEST_TMPDIR/d" d
+    said $'memory 100000-4000000 type 1\n'
     config c '.annotations["org.runuk.machine"] = "isapc"'
     run runuk run --bundle "$BATS_TEST_TMPDIR/c" c
     ended 1

@@ -307,7 +307,7 @@ static void report(const struct supervisor *s, int status)
 {
     if (s->end.signal > 0 || s->end.console >= 0)
         return;
-    if (s->end.reason == SUP_RESET && !s->options.reset_ends)
+    if (s->end.reason == SUP_RESET && !s->options.reset_ends && !sup_end_numbered(&s->end))
         fprintf(stderr, "runuk-qemu: the guest was reset: a triple fault, or it rebooted\n");
     else if (s->end.reason == SUP_PANIC)
         fprintf(stderr, "runuk-qemu: the guest panicked\n");

@@ -43,6 +43,11 @@ struct sup_end {
  * "%d", or -1 when it does not match. */
 int sup_line_status(const char *line, const char *pattern);
 
+/* Did QEMU end with a number? It has one for a write to isa-debug-exit, and for an error of its own. Such a
+ * write ends older QEMUs at once; newer ones power off, say so, and the guest, which runs on for a moment,
+ * may reset the machine meanwhile. */
+bool sup_end_numbered(const struct sup_end *end);
+
 /* The exit status of the container. */
 int sup_end_status(const struct sup_end *end, const struct sup_options *options);
 

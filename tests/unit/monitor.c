@@ -174,7 +174,7 @@ static void test_choose(void)
 {
     static struct bnd_image forms[2];
     struct bnd_images images = {.v = forms};
-    char path[] = "/a";
+    static char path[] = "/a";
     images.n = 1;
     images.v[0].path = path;
     for (size_t i = 0; i < RK_COUNT(choices); i++) {
@@ -199,7 +199,7 @@ static void test_choose_form(void)
 {
     static struct bnd_image forms[2];
     struct bnd_images images = {.v = forms};
-    char hvt[] = "/a.hvt", spt[] = "/a.spt";
+    static char hvt[] = "/a.hvt", spt[] = "/a.spt";
     struct hv_choice c = {.form = 99};
     struct rk_err err = {0};
     images.n = 2;
