@@ -623,7 +623,7 @@ GUEST_BARE     := linux64 multiboot multiboot64 pvh
 GUEST_BARE_LIB := bare_boot.o bare_start.o bare_transport.o bare_virtio.o
 $(foreach f,$(GUEST_BARE),$(eval GUEST_$(f) := -DGUEST_BARE -DGUEST_$(shell echo $(f) | tr a-z A-Z)))
 
-GUEST_IMAGES := $(foreach g,$(GUESTS_BARE),$(addprefix $(B)/guests/$(g).,$(GUEST_BARE))) \
+GUEST_IMAGES := $(foreach g,$(GUESTS_BARE),$(addprefix $(B)/guests/$(g).,$(GUEST_BARE))) $(B)/guests/machine.unikraft $(B)/guests/web.unikraft \
                 $(foreach g,$(GUESTS),$(B)/guests/$(g).hvt $(B)/guests/$(g).spt) $(B)/guests/hello-nosse.hvt
 
 .PHONY: guests
@@ -676,6 +676,10 @@ $(B)/guests/%.linux64: $(B)/guests/linux64/%.o $(B)/guests/linux64/libguest.a $(
 
 $(B)/guests/%.multiboot64: $(B)/guests/multiboot64/%.o $(B)/guests/multiboot64/libguest.a $(B)/guests/multiboot64/guest.ld
 	$(call SAY,LINK)$(GUEST_DO_LINK)
+
+# What is taken for Unikraft's, since nobody could see of a .linux64 how it is entered.
+$(B)/guests/%.unikraft: $(B)/guests/%.linux64
+	objcopy --add-section .uk_bootinfo=/dev/null $< $@
 
 # QEMU takes an ELF64 only with addresses in its header, so the container is made an ELF32.
 $(B)/guests/%.multiboot: $(B)/guests/multiboot/%.o $(B)/guests/multiboot/libguest.a $(B)/guests/multiboot/guest.ld

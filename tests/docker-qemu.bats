@@ -32,27 +32,6 @@ emulate() {
     mv "$1.new" "$1"
 }
 
-# bare_image IMAGE FILE [MODE]: FROM scratch, with nothing but FILE.
-bare_image() {
-    local context=$BATS_FILE_TMPDIR/context-$1
-    mkdir -p "$context"
-    cp "$2" "$context/guest"
-    chmod "${3:-0755}" "$context/guest"
-    printf 'FROM scratch\nCOPY guest /guest\nENTRYPOINT ["/guest"]\n' >"$context/Dockerfile"
-    docker build -q -t "$1" "$context" >/dev/null
-}
-
-# urunc_image IMAGE FILE FAMILY LINE: the same, with what makes it one for urunc.
-urunc_image() {
-    local context=$BATS_FILE_TMPDIR/context-$1
-    mkdir -p "$context"
-    cp "$2" "$context/guest"
-    jq -n --arg family "$3" --arg line "$4" '{unikernelType: $family, hypervisor: "qemu", binary: "/guest", cmdline: $line} |
-        with_entries(.key |= "com.urunc.unikernel.\(.)" | .value |= @base64)' >"$context/urunc.json"
-    printf 'FROM scratch\nCOPY guest urunc.json /\nENTRYPOINT ["/guest"]\n' >"$context/Dockerfile"
-    docker build -q -t "$1" "$context" >/dev/null
-}
-
 unikernel() {
     docker run --runtime=runuk "$@"
 }

@@ -81,6 +81,10 @@ busybox_image() {
     rm -rf "$root"
 }
 
+image_of() {
+    import_image "$@"
+}
+
 guest_image() {
     local root=$DOCKER_DIR/image-$1
     mkdir -p "$root"
@@ -92,7 +96,7 @@ guest_image() {
 
 # As traces of docker.bash, on a machine that does other things too; and systemd's units.
 traces() {
-    ps -eo comm= | grep -E '^(containerd-shim|runuk|runc|docker-proxy)' | LC_ALL=C sort
+    ps -eo comm= | grep -E '^(containerd-shim|runuk|runc|docker-proxy|qemu-system)' | LC_ALL=C sort
     ip -o link | sed 's/^[0-9]*: \([^:@]*\)[@:].*/link \1/' | LC_ALL=C sort
     tc qdisc | sed 's/^/tc /' | LC_ALL=C sort
     find /run/docker /run/containerd /run/runc /run/runuk -not -path '/run/docker/netns/*' 2>/dev/null | LC_ALL=C sort
