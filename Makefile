@@ -313,6 +313,7 @@ INIT_OBJS := \
 	hypervisor/qemu/init/config.o \
 	hypervisor/qemu/init/main.o \
 	hypervisor/qemu/init/modules.o \
+	hypervisor/qemu/init/mounts.o \
 	hypervisor/qemu/init/network.o \
 	hypervisor/qemu/init/ports.o \
 	hypervisor/qemu/init/run.o
@@ -851,4 +852,4 @@ help:
 clean:
 	rm -rf build build-san
 
--include $(shell find $(B) -name '*.d' 2>/dev/null)
+-include $(shell find $(B) -path $(B)/lab -prune -o -name '*.d' -print 2>/dev/null)

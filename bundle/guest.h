@@ -77,7 +77,9 @@ struct bnd_guest {
     bool terminal;               /* the console is one */
     const struct rk_argv *user;  /* process.user: uid, gid, further groups */
     const struct rk_argv *files; /* where the engine's files belong, in the order of their numbers */
-    bool emulated;               /* by TCG: there is no hardware virtualisation below the guest */
+    const struct rk_argv *tmpfs; /* where there is to be one: options, or "-", a blank, and the path */
+    bool root_readonly;
+    bool emulated; /* by TCG: there is no hardware virtualisation below the guest */
     /* What the guest can't be told, one line each: cmdline appends, the caller logs. NULL: nobody asks. */
     struct rk_argv *warnings;
 };

@@ -47,6 +47,7 @@ void ctr_record_free(struct ctr_record *r)
     rk_argv_fini(&r->env);
     rk_argv_fini(&r->user);
     rk_argv_fini(&r->files);
+    rk_argv_fini(&r->tmpfs);
     for (size_t i = 0; i < r->device_count; i++)
         free(r->devices[i].destination);
     free(r->devices);
@@ -120,6 +121,8 @@ json_t *ctr_record_to_json(const struct ctr_record *r)
     bad |= json_object_set_new(j, "terminal", json_boolean(r->terminal));
     bad |= json_object_set_new(j, "user", rk_json_from_argv(&r->user));
     bad |= json_object_set_new(j, "files", rk_json_from_argv(&r->files));
+    bad |= json_object_set_new(j, "tmpfs", rk_json_from_argv(&r->tmpfs));
+    bad |= json_object_set_new(j, "rootReadonly", json_boolean(r->root_readonly));
     bad |= json_object_set_new(j, "anyNet", json_boolean(r->any_net));
     bad |= json_object_set_new(j, "memory", json_integer((json_int_t)r->memory));
     bad |= json_object_set_new(j, "devices", devices_to_json(r));
@@ -292,6 +295,8 @@ static int fill_from_json(struct ctr_record *r, json_t *j, struct rk_err *err)
         (code = rk_json_bool(j, "", "terminal", &r->terminal, err)) < 0 ||
         (code = rk_json_strings(j, "", "user", &r->user, err)) < 0 ||
         (code = rk_json_strings(j, "", "files", &r->files, err)) < 0 ||
+        (code = rk_json_strings(j, "", "tmpfs", &r->tmpfs, err)) < 0 ||
+        (code = rk_json_bool(j, "", "rootReadonly", &r->root_readonly, err)) < 0 ||
         (code = devices_from_json(r, j, err)) < 0 || (code = ctr_record_wires_from_json(r, j, err)) < 0 ||
         (code = rk_json_bool(j, "", "cgroupUnified", &r->cgroup.unified, err)) < 0 ||
         (code = rk_json_strings(j, "", "cgroups", &r->cgroup.paths, err)) < 0 ||

@@ -59,6 +59,8 @@ struct ctr_record {
     bool initrd, own_init; /* the guest has the one; its process 1 is runuk's (lib/told.h) */
     struct rk_argv user;   /* process.user for that: uid, gid, further groups */
     struct rk_argv files;  /* where the engine's files belong in the guest */
+    struct rk_argv tmpfs;  /* as in struct bnd_guest */
+    bool root_readonly;    /* of that guest's */
     bool terminal;
     bool verbatim; /* args is one string, which the guest gets as it is */
     char *cwd;

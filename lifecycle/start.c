@@ -141,6 +141,8 @@ static int guest_args(struct rk_argv *ret_args, char **ret_told, const struct ct
         .terminal = record->terminal,
         .user = &record->user,
         .files = &record->files,
+        .tmpfs = &record->tmpfs,
+        .root_readonly = record->root_readonly,
         .warnings = &warnings,
     };
     int r = bnd_family_cmdline(family, &guest, ret_args, err);

@@ -131,6 +131,27 @@ int ctr_storage_add_file(struct ctr_plan *plan, int *fd, const char *path, struc
     return r < 0 ? r : rk_argv_add(files, path) < 0 ? rk_fail(err, -ENOMEM, "out of memory") : 0;
 }
 
+static bool is_below(const char *path, const char *dir)
+{
+    size_t len = strlen(dir);
+    return strncmp(path, dir, len) == 0 && (path[len] == '\0' || path[len] == '/');
+}
+
+/* What is to be in the guest's memory. Below these it has its own. */
+static int note_tmpfs(struct ctr_record *record, const struct bnd_spec *spec, struct rk_err *err)
+{
+    record->root_readonly = spec->root_readonly;
+    for (size_t i = 0; i < spec->mount_count; i++) {
+        const struct bnd_mount *m = &spec->mounts[i];
+        if (!m->type || strcmp(m->type, "tmpfs") != 0 || m->bind || is_below(m->destination, "/dev") ||
+            is_below(m->destination, "/proc") || is_below(m->destination, "/sys"))
+            continue;
+        if (rk_argv_addf(&record->tmpfs, "%s %s", m->options ? m->options : "-", m->destination) < 0)
+            return rk_fail(err, -ENOMEM, "out of memory");
+    }
+    return 0;
+}
+
 static int add_engine_files(struct ctr_plan *plan, struct rk_err *err)
 {
     for (size_t i = 0; i < RK_COUNT(engine_files); i++) {
@@ -158,6 +179,8 @@ static int pack_rootfs(struct ctr_plan *plan, const struct bnd_image *image, con
     int r = add_initrd(plan, &fd, "the container's files", err);
     if (r == 0)
         r = note_user(plan->record, plan->spec, err);
+    if (r == 0)
+        r = note_tmpfs(plan->record, plan->spec, err);
     return r < 0 ? r : add_engine_files(plan, err);
 }
 

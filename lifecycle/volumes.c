@@ -108,6 +108,17 @@ static int open_asked(struct ctr_plan *plan, const struct cfg_annotations *wishe
     return 0;
 }
 
+/* A secret of an engine's, which is a file of its own: a guest that gets the container's files gets it, too.
+ */
+static bool is_secret(const struct ctr_plan *plan, const struct bnd_mount *mount)
+{
+    struct stat st;
+    return plan->record->own_init &&
+           (is_below(mount->destination, "/run/secrets") ||
+            is_below(mount->destination, "/var/run/secrets")) &&
+           stat(mount->source, &st) == 0 && S_ISREG(st.st_mode);
+}
+
 /* Whether the annotation has made a disk of it, or of something in it; or the image or its ram disk is there.
  */
 static bool is_used(const char *destination, const struct bnd_image *image,
@@ -161,7 +172,9 @@ int ctr_volumes_open(struct ctr_plan *plan, const struct bnd_image *image,
     int r = open_asked(plan, wishes, err);
     for (size_t i = 0; i < spec->mount_count && r == 0; i++) {
         const struct bnd_mount *m = &spec->mounts[i];
-        if (m->bind && m->source && !is_engines(m->destination) && !is_used(m->destination, image, wishes))
+        if (!m->bind || !m->source || (is_engines(m->destination) && !is_secret(plan, m)))
+            continue;
+        if (!is_used(m->destination, image, wishes))
             r = open_volume(plan, m, err);
     }
     return r < 0 ? r : check_needed(plan->record, image, err);

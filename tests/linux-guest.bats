@@ -5,6 +5,7 @@
 # shellcheck disable=SC2154 # background sets job
 
 load oci
+load users
 
 setup_file() {
     LINUX=$("$BATS_TEST_DIRNAME/lab/guest-kernel")
@@ -297,4 +298,60 @@ line"
     run_guest a
     ended 1
     file_has errors 'the guest was reset'
+}
+
+@test "a read-only root, a tmpfs with its options, a secret, and a disk beside them" {
+    guest_bundle a sh -c 'echo one >/scratch/file && cat /scratch/file; busybox touch /file; busybox touch /data/file && echo written;
+        busybox mount; cat /etc/hosts /run/secrets/word; ls /run/secrets'
+    truncate -s 16M disk
+    mke2fs -q -t ext4 disk
+    chmod 666 disk
+    echo '10.1.2.3 db' >hosts
+    echo 'open sesame' >word
+    mkdir account
+    config a --arg dir "$PWD" '.root.readonly = true | .mounts = [
+        {destination: "/scratch", type: "tmpfs", source: "tmpfs", options: ["nosuid", "noexec", "rprivate", "size=64k", "mode=700"]},
+        {destination: "/data/memory", type: "tmpfs", source: "tmpfs"},
+        {destination: "/dev/shm", type: "tmpfs", source: "shm"},
+        {destination: "/etc/hosts", type: "bind", source: "\($dir)/hosts", options: ["bind"]},
+        {destination: "/run", type: "tmpfs", source: "tmpfs"},
+        {destination: "/run/secrets/word", type: "bind", source: "\($dir)/word", options: ["bind", "ro"]},
+        {destination: "/run/secrets/account", type: "bind", source: "\($dir)/account", options: ["bind", "ro"]},
+        {destination: "/data", type: "bind", source: "\($dir)/disk", options: ["bind", "rw"]}]'
+    run_guest a
+    said $'one\ntouch: /file: Read-only file system\nwritten\n'
+    said 'tmpfs on /scratch type tmpfs (rw,nosuid,noexec,relatime,size=64k,mode=700'
+    said 'tmpfs on /data/memory type tmpfs (rw'
+    said $'10.1.2.3 db\nopen sesame\nword'
+    said_not account # a directory, as there is one in every pod
+}
+
+@test "a disk is left clean, whatever still runs; one that was not is read all the same" {
+    guest_bundle a sh -c 'echo kept >/data/kept; sleep 1000 >/data/open & exit 3'
+    truncate -s 16M disk
+    mke2fs -q -t ext4 disk
+    chmod 666 disk
+    config a --arg disk "$PWD/disk" '.mounts = [{destination: "/data", type: "bind", source: $disk, options: ["bind"]}]'
+    run_guest a
+    ended 3
+    run dumpe2fs -h disk
+    said 'Filesystem state:         clean'
+    said_not needs_recovery
+    # As if the machine had been switched off.
+    debugfs -w -R 'feature needs_recovery' disk 2>/dev/null
+    config a '.process.args = ["/vmlinuz", "cat", "/data/kept"] | .mounts[0].options = ["bind", "ro"]'
+    run_guest a
+    said kept
+}
+
+# The cache is root's; who has none does without.
+@test "an ordinary user's guest gets the container's files" {
+    users_setup
+    guest_bundle a sh -c 'echo it runs; exit 5'
+    mapped a 0 "$USER_ID" 1
+    for_user
+    run -5 by_user "$PWD/programs/runuk" --settings "$SETTINGS" run --bundle a a
+    said 'it runs'
+    [[ ! -e cache ]]
+    equal "$(find xdg/runuk -mindepth 1 -not -name ".runuk-*")" ''
 }

@@ -190,21 +190,3 @@ nothing_of_the_user() {
     equal "$status" 137
     nothing_of_the_user
 }
-
-# The cache is root's; who has none does without.
-@test "an ordinary user's Linux guest gets the container's files" {
-    local kernel
-    kernel=$("$BATS_TEST_DIRNAME/lab/guest-kernel")
-    bundle web hello
-    rm web/rootfs/guest
-    cp "$kernel/vmlinuz" web/rootfs/
-    mkdir web/rootfs/bin
-    cp "$(type -P busybox)" web/rootfs/bin/busybox
-    config web '.process.args = ["/vmlinuz", "busybox", "sh", "-c", "echo it runs; exit 5"] | .process.env = ["PATH=/bin"]'
-    mapped web 0 "$USER_ID" 1
-    for_user
-    run -5 user_runuk run --bundle web web
-    said 'it runs'
-    [[ ! -e cache ]]
-    nothing_of_the_user
-}

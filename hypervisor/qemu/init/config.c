@@ -5,8 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mount.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "hypervisor/qemu/init/init.h"
@@ -35,18 +33,6 @@ static size_t decode(char *text, size_t len)
     return n;
 }
 
-static void make_parents(const char *path)
-{
-    char text[4096];
-    if (snprintf(text, sizeof text, "%s", path) >= (int)sizeof text)
-        return;
-    for (char *p = text + 1; (p = strchr(p, '/')); p++) {
-        *p = '\0';
-        mkdir(text, 0755);
-        *p = '/';
-    }
-}
-
 /* A file of the engine's takes the place of what the image has there. */
 static void write_file(const char *path, unsigned number)
 {
@@ -56,7 +42,7 @@ static void write_file(const char *path, unsigned number)
     char *data = ini_ports_read(name, &len);
     if (!data)
         return;
-    make_parents(path);
+    ini_make_parents(path);
     unlink(path);
     int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
     if (fd < 0 || write(fd, data, len) != (ssize_t)len)
@@ -117,22 +103,20 @@ static void take_route(const struct config *c, char *text)
 
 static void take_disk(const char *text)
 {
-    char fstype[32], access[8], device[32];
+    char fstype[32], access[8];
     unsigned index;
     int path = 0;
-    if (sscanf(text, "%u %31s %7s %n", &index, fstype, access, &path) < 3 || path == 0 || index >= 26)
+    if (sscanf(text, "%u %31s %7s %n", &index, fstype, access, &path) >= 3 && path > 0 && index < 26)
+        ini_mount_disk(index, fstype, strcmp(access, "ro") == 0, text + path);
+}
+
+static void take_tmpfs(char *text)
+{
+    char *path = strchr(text, ' ');
+    if (!path)
         return;
-    const char *target = text + path;
-    snprintf(device, sizeof device, "/dev/vd%c", 'a' + (int)index);
-    make_parents(target);
-    if (strncmp(target, "/dev/", 5) == 0) {
-        if (symlink(device, target) < 0)
-            ini_say("make '%s': %s", target, strerror(errno));
-        return;
-    }
-    mkdir(target, 0755);
-    if (mount(device, target, fstype, strcmp(access, "ro") == 0 ? MS_RDONLY : 0, NULL) < 0)
-        ini_say("mount '%s', a file system '%s', at '%s': %s", device, fstype, target, strerror(errno));
+    *path++ = '\0';
+    ini_mount_tmpfs(text, path);
 }
 
 static void take_user(struct ini_program *p, const char *word, const char *value)
@@ -162,6 +146,10 @@ static void take(struct config *c, const char *word, char *value)
         take_dns(value);
     else if (strcmp(word, "disk") == 0)
         take_disk(value);
+    else if (strcmp(word, "tmpfs") == 0)
+        take_tmpfs(value);
+    else if (strcmp(word, "readonly") == 0)
+        p->readonly = true;
     else if (strcmp(word, "file") == 0)
         write_file(value, c->files++);
     else if (strcmp(word, "tty") == 0)

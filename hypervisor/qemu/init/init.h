@@ -19,6 +19,7 @@ struct ini_program {
     gid_t gid, groups[64];
     size_t group_count;
     bool tty;
+    bool readonly; /* the root */
 };
 
 /* One line on the console. */
@@ -30,6 +31,18 @@ int ini_ports_open(void);
 /* The content of a file of QEMU's firmware configuration device as heap memory with a NUL behind it; NULL
  * when there is none of that name. */
 char *ini_ports_read(const char *name, size_t *ret_len);
+
+/* What is mounted by the configuration. A disk, by its file system, or as what is below /dev; a tmpfs; the
+ * root read-only. What can't be is said on the console, and the program runs without. */
+void ini_mount_disk(unsigned index, const char *fstype, bool readonly, const char *target);
+void ini_mount_tmpfs(const char *options, const char *target);
+void ini_mount_readonly(void);
+
+/* End all other processes and unmount the disks, so that the next to mount them finds them whole. */
+void ini_mounts_end(void);
+
+/* Make the directories above a path. */
+void ini_make_parents(const char *path);
 
 /* End the machine with that exit status. */
 _Noreturn void ini_ports_end(int status);
