@@ -250,6 +250,7 @@ $(B)/runuk-relay: $(addprefix $(B)/monitor/,$(RELAY_OBJS))
 QEMU_OBJS := \
 	hypervisor/qemu/end.o \
 	hypervisor/qemu/filter.o \
+	hypervisor/qemu/input.o \
 	hypervisor/qemu/qmp.o \
 	hypervisor/qemu/stream.o \
 	hypervisor/qemu/supervisor.o \
@@ -311,6 +312,7 @@ $(B)/runuk-pack: $(addprefix $(B)/monitor/,$(PACK_OBJS))
 
 INIT_OBJS := \
 	hypervisor/qemu/init/config.o \
+	hypervisor/qemu/init/input.o \
 	hypervisor/qemu/init/main.o \
 	hypervisor/qemu/init/modules.o \
 	hypervisor/qemu/init/mounts.o \
@@ -497,6 +499,7 @@ UNIT_OBJS_monitor := \
 
 UNIT_OBJS_qemu := \
 	hypervisor/qemu/end.o \
+	hypervisor/qemu/input.o \
 	hypervisor/qemu/qmp.o \
 	hypervisor/qemu/stream.o \
 	lib/err.o \

@@ -64,6 +64,8 @@ static int add_supervisor(struct rk_argv *argv, const struct hv_launch *launch,
         r = rk_argv_addf(argv, "--gate=%d", launch->gate_fd);
     if (r == 0 && machine->button)
         r = rk_argv_add(argv, "--button");
+    if (r == 0 && launch->told)
+        r = rk_argv_add(argv, "--input");
     if (r == 0 && machine->reset_ends)
         r = rk_argv_add(argv, "--reset-ends");
     if (r == 0 && machine->debug_exit && machine->end == BND_END_DEBUG)
@@ -105,11 +107,13 @@ static int add_machine(struct rk_argv *argv, const struct hv_launch *launch,
         "-L",          HV_FIRMWARE_PATH,
         "-sandbox",    "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny",
         "-smp",        "1",
-        "-chardev",    "stdio,id=console,mux=off,signal=on",
         "-serial",     "chardev:console",
         NULL};
     char text[64];
     int r = add_all(argv, bare);
+    snprintf(text, sizeof text, "stdio,id=console,mux=off,signal=%s", machine->keys ? "off" : "on");
+    if (r == 0)
+        r = add_pair(argv, "-chardev", text);
     if (r == 0)
         r = add_pair(argv, "-machine", machine->type);
     /* Which firmware microvm has by itself depends on who built QEMU. SeaBIOS keeps tables at the end of
@@ -203,10 +207,13 @@ static int add_image(struct rk_argv *argv, const struct hv_launch *launch)
     return r < 0 || !*line ? r : add_pair(argv, "-append", line);
 }
 
-/* What an init of ours reads: digits, and files of names of ours. */
+/* What an init of ours reads: digits, files of names of ours, and a port that the supervisor has the other
+ * end of. */
 static int add_told(struct rk_argv *argv, const struct hv_launch *launch)
 {
-    int r = rk_argv_add(argv, "-fw_cfg");
+    int r = add_pair(argv, "-device", "isa-serial,index=1,chardev=input");
+    if (r == 0)
+        r = rk_argv_add(argv, "-fw_cfg");
     if (r == 0)
         r = rk_argv_addf(argv, "name=" RK_TOLD_NAME ",string=%s", launch->told);
     for (size_t i = 0; i < launch->file_count && r == 0; i++) {

@@ -29,4 +29,15 @@
 #define RK_TOLD_SUCCESS 127
 #define RK_TOLD_LINE    "runuk-init: the program ended with status %d"
 
+/* The second serial port carries the program's input, since the first, the console, would lose what comes
+ * before somebody reads it, and has no end. The guest says RK_INPUT_MORE when it has room for a message, and
+ * gets one: its type, its length (two bytes, the higher one first), and so many bytes. A guest with a
+ * terminal gets its size only: rows and columns, two bytes each. */
+#define RK_INPUT_MORE 'm'
+#define RK_INPUT_DATA 'D'
+#define RK_INPUT_END  'E' /* of the input */
+#define RK_INPUT_SIZE 'S'
+#define RK_INPUT_HEAD 3
+#define RK_INPUT_MAX  2048 /* bytes of a message; the kernel keeps 4096 for whoever reads the port */
+
 #endif

@@ -62,6 +62,34 @@ network() {
     config "$1" '(.linux.namespaces[] | select(.type == "network")).path = $path' --arg path "/run/netns/$C"
 }
 
+# run_guest_on FILE ID: the same with input.
+run_guest_on() {
+    status=0
+    output=$(runuk run --bundle "$BATS_TEST_TMPDIR/$2" "$2" <"$1" 2>errors) || status=$?
+}
+
+@test "the program reads the container's input, every byte and to its end, however slowly" {
+    guest_bundle a sh
+    printf 'echo from $(uname -s)\nexit 9' >script
+    run_guest_on script a
+    ended 9
+    equal "$output" 'from Linux'
+    head -c 10000 /dev/urandom >bytes # more than a message, and than the program's pipe holds
+    guest_bundle b sh -c 'busybox sleep 1; busybox md5sum'
+    run_guest_on bytes b
+    ended 0
+    equal "$output" "$(md5sum <bytes)"
+    # An end that comes at once; and who does not read is not kept by who writes.
+    guest_bundle c cat
+    run_guest_on /dev/null c
+    ended 0
+    equal "$output" ''
+    guest_bundle d sh -c 'busybox head -c 10; exit 3'
+    run_guest_on <(yes) d
+    ended 3
+    equal "$output" $'y\ny\ny\ny\ny'
+}
+
 @test "inspect shows what the guest gets: the kernel's line, and what runuk-init is told" {
     guest_bundle a cat /proc/cmdline
     config a '.process.env += ["A=b c"] | .process.user = {uid: 7, gid: 8, additionalGids: [9]} | .process.cwd = "/tmp"'

@@ -48,6 +48,7 @@ struct bnd_machine {
     uint8_t debug_success;
     bool reset_ends; /* the guest ends by resetting the machine: status 0, as for a power-off */
     bool button;     /* the guest powers off when the ACPI button is pressed */
+    bool keys;       /* its console is a terminal to it: Ctrl-C is the guest's, and does not end QEMU */
     /* Console lines that tell the status, "%s" for any text and "%d" for the status; the last one printed
      * counts. Ends with NULL. */
     const char *const *exit_lines;

@@ -8,6 +8,8 @@
 #include <stddef.h>
 #include <sys/types.h>
 
+#include "lib/told.h"
+
 struct rk_err;
 
 #define SUP_LINES_MAX 8
@@ -16,6 +18,7 @@ struct rk_err;
 /* The command line: runuk-qemu [OPTION…] -- QEMU ARGUMENT… */
 struct sup_options {
     bool button;       /* --button: SIGTERM presses the ACPI button */
+    bool input;        /* --input: the guest's second serial port takes the input (lib/told.h) */
     bool reset_ends;   /* --reset-ends: a reset is how the guest powers off */
     int debug_success; /* --debug-exit=N: the guest may end QEMU by writing its status, of which N is success;
                           -1: not */
@@ -90,6 +93,25 @@ bool sup_qmp_read(struct sup_qmp *qmp, struct sup_end *end);
 
 /* Press the guest's ACPI button. False when QEMU can't be told. */
 bool sup_qmp_button(struct sup_qmp *qmp);
+
+/* The container's input, for an init of ours. */
+struct sup_input {
+    int port;      /* the guest's second serial port, a socket; -1: there is none */
+    bool terminal; /* the input is one: QEMU reads it, and only its size goes here */
+    bool resized;  /* its size has changed */
+    bool asked;    /* the guest has room for a message */
+    bool ended;    /* there is nothing more to read */
+    char message[RK_INPUT_HEAD + RK_INPUT_MAX];
+    size_t start, end; /* what of it is still to be sent */
+};
+
+/* Whether standard input is to be read: then sup_input_read does, once, without blocking where poll(2) says
+ * that there is something. */
+bool sup_input_wanted(const struct sup_input *input);
+void sup_input_read(struct sup_input *input);
+
+/* Take what the guest says, and send what there is for it. Never blocks. */
+void sup_input_serve(struct sup_input *input);
 
 /* From here on nothing but what this program still needs: `qemu` is whom it may kill. */
 int sup_confine(pid_t qemu, struct rk_err *err);

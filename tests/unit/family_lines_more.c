@@ -27,7 +27,7 @@ const struct family_line family_lines_more[] = {
      {NULL},
      {NULL},
      {NULL},
-     "console=ttyS0 quiet panic=-1 reboot=t tsc_early_khz=1000000",
+     "console=ttyS0 quiet panic=-1 reboot=t no_timer_check tsc_early_khz=1000000",
      NULL},
     {"a root file system on a disk",
      &bnd_family_linux,

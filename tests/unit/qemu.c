@@ -175,7 +175,8 @@ static void test_say(void)
     sup_stream_say(&stream, "own\n");
     sup_stream_write(&stream);
     ssize_t n = read(out[0], text, sizeof text);
-    tap_ok(n == 7 && memcmp(text, "bc\nown\n", 7) == 0, "stream: a line of ours comes behind what is pending");
+    tap_ok(n == 7 && memcmp(text, "bc\nown\n", 7) == 0,
+           "stream: a line of ours comes behind what is pending");
     sup_stream_say(&stream, "again\n");
     sup_stream_write(&stream);
     n = read(out[0], text, sizeof text);
@@ -184,6 +185,46 @@ static void test_say(void)
     stream.end = sizeof stream.pending - 3;
     sup_stream_say(&stream, "own\n");
     tap_ok(stream.end == sizeof stream.pending - 3, "stream: but not where it does not fit");
+}
+
+/* Standard input for the guest's second serial port: nothing before it is asked for, then one message at a
+ * time, its end the last. */
+static void test_input(void)
+{
+    static struct sup_input input;
+    char text[64];
+    int pair[2], in[2];
+    if (socketpair(AF_UNIX, SOCK_STREAM, 0, pair) < 0 || pipe(in) < 0 || dup2(in[0], STDIN_FILENO) < 0 ||
+        write(in[1], "abc", 3) != 3)
+        abort();
+    input = (struct sup_input){.port = pair[0], .resized = true};
+    sup_input_serve(&input);
+    tap_ok(!sup_input_wanted(&input), "input: nothing is read before the guest asks");
+    if (write(pair[1], "xm", 2) != 2)
+        abort();
+    sup_input_serve(&input);
+    tap_ok(sup_input_wanted(&input), "input: then it is; no terminal has no size");
+    sup_input_read(&input);
+    bool once = !sup_input_wanted(&input);
+    sup_input_serve(&input);
+    ssize_t n = read(pair[1], text, sizeof text);
+    tap_ok(once && n == 6 && memcmp(text, "D\0\3abc", 6) == 0 && !sup_input_wanted(&input),
+           "input: one message for one word");
+    close(in[1]);
+    if (write(pair[1], "m", 1) != 1)
+        abort();
+    sup_input_serve(&input);
+    sup_input_read(&input);
+    sup_input_serve(&input);
+    n = read(pair[1], text, sizeof text);
+    tap_ok(n == 3 && memcmp(text, "E\0\0", 3) == 0, "input: its end is a message");
+    if (write(pair[1], "m", 1) != 1)
+        abort();
+    sup_input_serve(&input);
+    tap_ok(!sup_input_wanted(&input), "input: nothing comes after the end");
+    close(pair[1]);
+    sup_input_serve(&input);
+    tap_ok(input.port == -1, "input: QEMU that is gone wants none");
 }
 
 /* What QEMU says in pieces, and what it never says. */
@@ -236,6 +277,7 @@ int main(void)
     test_ends();
     test_stream();
     test_say();
+    test_input();
     test_qmp();
     return tap_end();
 }

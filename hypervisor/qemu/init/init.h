@@ -8,6 +8,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "lib/told.h"
+
 #define INI_MAX 4096 /* arguments, variables */
 
 /* What is to be run. Strings are the configuration's. */
@@ -58,6 +60,25 @@ bool ini_net_find(char name[16], const uint8_t mac[6]);
 void ini_net_raise(const char *link, unsigned mtu);
 void ini_net_address(const char *link, const char *address);
 void ini_net_route(const char *link, const char *destination, const char *gateway);
+
+/* The program's input on its way from the host. */
+struct ini_input {
+    int port;    /* -1: there is none, or no more */
+    int program; /* what the program reads; -1: the terminal */
+    int feed;    /* the other end of that */
+    char message[RK_INPUT_HEAD + RK_INPUT_MAX];
+    size_t length, taken; /* of the message: received; of its text: passed on */
+};
+
+/* Open the port, and ask for a first message. Without a port the program's input is empty. */
+void ini_input_open(struct ini_input *input, bool tty);
+void ini_input_close(struct ini_input *input);
+
+/* Whether a message waits for room in the program's input: poll(2) that, else the port. */
+bool ini_input_is_full(const struct ini_input *input);
+
+/* Take what there is, and pass it on, without blocking. */
+void ini_input_serve(struct ini_input *input);
 
 /* Run the program, reap what it leaves, pass the power button on as SIGTERM. Its exit status, 128 + the
  * signal that killed it. */
