@@ -1,10 +1,10 @@
 /* Hermit: Rust unikernels, ELF files that Hermit's loader starts: QEMU boots the loader, with the application
  * as its initial ram disk.
  *
- * Sources: hermit-entry (the notes), the kernel's src/env/mod.rs (words are split as a POSIX shell does
- * without expansions; "-ip", "-mask", "-gateway" each with its value, "env=NAME=VALUE", "--", arguments),
- * src/executor/device.rs (HERMIT_DNS1, HERMIT_DNS2, HERMIT_MTU are read from the environment) and
- * src/arch/x86_64/kernel/processor.rs (the exit port). */
+ * Sources: hermit-entry (the notes), the loader's src/os/none/mod.rs ("[LOADER]"), the kernel's
+ * src/env/mod.rs (words are split as a POSIX shell does without expansions; "-ip", "-mask", "-gateway" each
+ * with its value, "env=NAME=VALUE", "--", arguments), src/executor/device.rs (HERMIT_DNS1, HERMIT_DNS2,
+ * HERMIT_MTU are read from the environment) and src/arch/x86_64/kernel/processor.rs (the exit port). */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,32 +21,62 @@
 #define NOTE_ENTRY_VERSION 0x5a00
 #define ABI_TAG            1 /* NT_GNU_ABI_TAG; its first word says which system */
 #define ABI_TAG_HERMIT     6
+#define LOADER_MAX         (4 << 20) /* bytes; loaders with debugging information have 2 MiB */
 
-static bool recognise(const struct bnd_bytes *image, struct bnd_boot *boot, struct rk_argv *ret_keys)
+/* A text of the image's first `size` bytes, noted as evidence. */
+static bool has_text(const struct bnd_bytes *image, size_t size, struct bnd_boot *boot, const char *text)
+{
+    const uint8_t *at = memmem(image->data, image->size < size ? image->size : size, text, strlen(text));
+    if (at)
+        bnd_boot_note(boot, (uint64_t)(at - image->data), "text \"%s\"", text);
+    return at;
+}
+
+/* Notes, since 2022; before, and in what runh takes for an application, the ABI and the name. */
+static bool is_application(const struct bnd_bytes *image, struct bnd_boot *boot)
 {
     struct bnd_span span;
     uint32_t os = 0;
-    bool found = false;
-    (void)ret_keys;
-    if (!image->elf || !image->elf->is64)
-        return false;
+    bool standalone = image->elf->osabi == OSABI_STANDALONE, found = false;
     if (bnd_elf_note(image->elf, "HERMIT", NOTE_ENTRY_VERSION, &span)) {
         bnd_boot_note(boot, span.offset, "note HERMIT type 0x5a00, entry version");
         found = true;
     }
-    if (image->elf->osabi == OSABI_STANDALONE && bnd_elf_note(image->elf, "GNU", ABI_TAG, &span) &&
-        span.size >= 4) {
+    if (standalone && bnd_elf_note(image->elf, "GNU", ABI_TAG, &span) && span.size >= 4) {
         memcpy(&os, image->elf->data + span.offset, sizeof os);
         if (os == ABI_TAG_HERMIT) {
             bnd_boot_note(boot, span.offset, "note GNU type 1, ABI tag of Hermit");
             found = true;
         }
     }
-    if (found)
-        bnd_boot_refuse(
-            boot, "an application that Hermit's loader starts: make the loader the kernel, and this file its "
-                  "initial ram disk");
-    return found;
+    return found || (standalone && !boot->kinds && has_text(image, SIZE_MAX, boot, "Welcome to Hermit"));
+}
+
+/* What the loader prints in front of its messages, in every version. Any multiboot kernel comes by here: not
+ * all of it is read. */
+static bool is_loader(const struct bnd_bytes *image, struct bnd_boot *boot)
+{
+    return boot->kinds & BND_KIND_BIT(BND_MULTIBOOT) && has_text(image, LOADER_MAX, boot, "[LOADER]");
+}
+
+static bool recognise(const struct bnd_bytes *image, struct bnd_boot *boot, struct rk_argv *ret_keys)
+{
+    if (!image->elf)
+        return false;
+    if (image->elf->is64 && is_application(image, boot)) {
+        bnd_boot_refuse(boot, "an application that Hermit's loader boots: put the loader that is built for "
+                              "multiboot beside it, as 'hermit-loader'");
+        if (has_text(image, SIZE_MAX, boot, "DHCP config acquired"))
+            rk_argv_add(ret_keys, "dhcp");
+        return true;
+    }
+    if (!is_loader(image, boot))
+        return false;
+    boot->loads = boot->kinds & BND_KIND_BIT(BND_MULTIBOOT);
+    boot->kinds = 0;
+    bnd_boot_refuse(boot, "Hermit's loader: make the application that it is to boot the entrypoint, or name "
+                          "it as the first argument or as 'org.runuk.initrd'");
+    return true;
 }
 
 /* A word as the guest's splitter takes it (POSIX shell quoting): in single quotes nothing is special. */
@@ -148,7 +178,12 @@ static int cmdline(const struct bnd_guest *guest, struct rk_argv *ret_args, stru
     return r;
 }
 
-/* The loader as the kernel. An exit writes 1 for success and 0 for failure to the port. */
+/* Hermit's releases, its runtime runh, and the loader before 2022. */
+static const char *const loaders[] = {"hermit-loader", "hermit-loader-x86_64-multiboot",
+                                      "hermit-loader-x86_64", "rusty-loader", NULL};
+
+/* The loader as the kernel. An exit writes 1 for success and 0 for failure to the port; kernels before 0.12
+ * power off. */
 static const struct bnd_machine on_pc = {
     .type = "pc",
     .bus = BND_BUS_PCI_MODERN,
@@ -166,6 +201,7 @@ static const struct bnd_machine *machine(enum bnd_kind kind)
 const struct bnd_family bnd_family_hermit = {
     .name = NAME,
     .recognise = recognise,
+    .loaders = loaders,
     .machine = machine,
     .cmdline = cmdline,
 };
