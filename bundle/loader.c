@@ -22,12 +22,18 @@ static bool is_application(const struct bnd_image *image)
     return image->family && image->family->loaders && ours && !boot->kinds && !boot->loads && !image->loader;
 }
 
-/* The image becomes the application, and takes both over; without memory it stays as it is. */
+/* The image becomes the application, with what the loader's family knows of that, and takes both over;
+ * without memory it stays as it is. */
 static int join(struct bnd_image *image, struct bnd_image *app, struct bnd_image *loader, struct rk_err *err)
 {
     struct bnd_image *kept = malloc(sizeof *kept);
     if (!kept)
         return rk_fail(err, -ENOMEM, "out of memory");
+    for (size_t i = 0; i < loader->keys.n; i++)
+        if (rk_argv_add(&app->keys, loader->keys.v[i]) < 0) {
+            free(kept);
+            return rk_fail(err, -ENOMEM, "out of memory");
+        }
     *kept = *loader;
     *image = *app;
     image->loader = kept;

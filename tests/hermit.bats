@@ -69,6 +69,13 @@ size() {
     ended 0
 }
 
+@test "a loader that panics spins for ever: the guest is over, with 255" {
+    starts /hermit/app panic
+    boots
+    ended 255
+    said '[LOADER] panicked at src/main.rs:1:2:'
+}
+
 @test "every name of a loader, and every place" {
     local name
     for name in hermit/hermit-loader-x86_64-multiboot hermit/hermit-loader-x86_64 hermit/rusty-loader hermit-loader; do

@@ -23,6 +23,11 @@
 #define ABI_TAG_HERMIT     6
 #define LOADER_MAX         (4 << 20) /* bytes; loaders with debugging information have 2 MiB */
 
+/* A loader (0.5.0 and later) that hands the command line on in a device tree, made in 4 KiB of memory; with
+ * more text than this it panics. Measured, with the path that QEMU puts in front taken off. */
+#define KEY_TREE "device tree"
+#define TREE_MAX 380
+
 /* A text of the image's first `size` bytes, noted as evidence. */
 static bool has_text(const struct bnd_bytes *image, size_t size, struct bnd_boot *boot, const char *text)
 {
@@ -72,6 +77,8 @@ static bool recognise(const struct bnd_bytes *image, struct bnd_boot *boot, stru
     }
     if (!is_loader(image, boot))
         return false;
+    if (has_text(image, LOADER_MAX, boot, "Unable to create devicetree"))
+        rk_argv_add(ret_keys, KEY_TREE);
     boot->loads = boot->kinds & BND_KIND_BIT(BND_MULTIBOOT);
     boot->kinds = 0;
     bnd_boot_refuse(boot, "Hermit's loader: make the application that it is to boot the entrypoint, or name "
@@ -156,31 +163,83 @@ static int add_net(struct rk_argv *ret, const struct bnd_guest *guest, struct rk
     return r < 0 ? rk_fail(err, -ENOMEM, "out of memory") : 0;
 }
 
-static int cmdline(const struct bnd_guest *guest, struct rk_argv *ret_args, struct rk_err *err)
+/* Bytes of words [first, …) joined with blanks. */
+static size_t length(const struct rk_argv *words, size_t first)
+{
+    size_t len = 0;
+    for (size_t i = first; i < words->n; i++)
+        len += strlen(words->v[i]) + (i > first);
+    return len;
+}
+
+/* The variables; what engines set is left out when there is no room for it in `room` bytes. */
+static int add_env(struct rk_argv *ret, const struct bnd_guest *guest, size_t room, struct rk_err *err)
+{
+    rk_autoargv struct rk_argv env = {0};
+    size_t first = ret->n;
+    int r = bnd_words_env(&env, guest, NAME, 4096, err);
+    for (size_t i = 0; i < env.n && r == 0; i++) {
+        rk_autoargv struct rk_argv word = {0};
+        r = add_checked(&word, BND_WORDS_VARIABLE, "env=", env.v[i], err);
+        if (r < 0 || (bnd_words_is_engines(env.v[i]) && length(ret, first) + strlen(word.v[0]) + 2 > room))
+            continue;
+        if (rk_argv_add(ret, word.v[0]) < 0)
+            r = rk_fail(err, -ENOMEM, "out of memory");
+    }
+    return r;
+}
+
+/* "--" and the arguments. */
+static int add_args(struct rk_argv *ret, const struct bnd_guest *guest, struct rk_err *err)
 {
     rk_autoargv struct rk_argv args = {0};
-    rk_autoargv struct rk_argv env = {0};
-    bnd_words_no_cwd(guest, NAME);
-    bnd_words_no_mounts(guest, NAME);
     int r = guest->verbatim ? 0 : bnd_words_args(&args, guest, err);
-    if (r == 0)
-        r = bnd_words_env(&env, guest, NAME, 4096, err);
-    if (r == 0)
-        r = add_net(ret_args, guest, err);
-    for (size_t i = 0; i < env.n && r == 0; i++)
-        r = add_checked(ret_args, BND_WORDS_VARIABLE, "env=", env.v[i], err);
-    if (r == 0 && rk_argv_add(ret_args, "--") < 0)
+    if (r == 0 && rk_argv_add(ret, "--") < 0)
         r = rk_fail(err, -ENOMEM, "out of memory");
-    if (r == 0 && bnd_words_add_verbatim(ret_args, guest, err) < 0)
+    if (r == 0 && bnd_words_add_verbatim(ret, guest, err) < 0)
         return err->code;
     for (size_t i = 0; i < args.n && r == 0; i++)
-        r = add_checked(ret_args, "argument", "", args.v[i], err);
+        r = add_checked(ret, "argument", "", args.v[i], err);
+    return r;
+}
+
+static bool has_key(const struct bnd_guest *guest, const char *key)
+{
+    for (size_t i = 0; guest->keys && i < guest->keys->n; i++)
+        if (strcmp(guest->keys->v[i], key) == 0)
+            return true;
+    return false;
+}
+
+static int cmdline(const struct bnd_guest *guest, struct rk_argv *ret_args, struct rk_err *err)
+{
+    rk_autoargv struct rk_argv tail = {0};
+    size_t first = ret_args->n, limit = has_key(guest, KEY_TREE) ? TREE_MAX : SIZE_MAX;
+    bnd_words_no_cwd(guest, NAME);
+    bnd_words_no_mounts(guest, NAME);
+    int r = add_args(&tail, guest, err);
+    if (r == 0)
+        r = add_net(ret_args, guest, err);
+    size_t used = length(ret_args, first) + length(&tail, 0) + 1;
+    if (r == 0)
+        r = add_env(ret_args, guest, limit > used ? limit - used : 0, err);
+    for (size_t i = 0; i < tail.n && r == 0; i++)
+        if (rk_argv_add(ret_args, tail.v[i]) < 0)
+            r = rk_fail(err, -ENOMEM, "out of memory");
+    if (r == 0 && (used = length(ret_args, first)) > limit)
+        r = rk_fail(err, -E2BIG,
+                    "arguments, environment and network take %zu bytes as a guest of family %s is told them, "
+                    "and this image's loader reads at most %zu",
+                    used, NAME, limit);
     return r;
 }
 
 /* Hermit's releases, its runtime runh, and the loader before 2022. */
 static const char *const loaders[] = {"hermit-loader", "hermit-loader-x86_64-multiboot",
                                       "hermit-loader-x86_64", "rusty-loader", NULL};
+
+/* The loader's panic, after which it spins for ever. */
+static const char *const failed_lines[] = {"[LOADER] panicked at %s", NULL};
 
 /* The loader as the kernel. An exit writes 1 for success and 0 for failure to the port; kernels before 0.12
  * power off. */
@@ -190,6 +249,8 @@ static const struct bnd_machine on_pc = {
     .end = BND_END_DEBUG,
     .debug_exit = 0xf4,
     .debug_success = 1,
+    .failed_lines = failed_lines,
+    .halted_line = "[LOADER] panicked at %s",
     .memory_min = 64,
 };
 

@@ -1,6 +1,6 @@
 /* What Hermit's loader looks like from outside: prints what it was told and what it would boot, its first
  * module, and ends as Hermit's kernel does, with 1 for success or 0 for failure at the port 0xf4. The word
- * "fail" is a failure, "off" a power-off, "stay" waits. */
+ * "fail" is a failure, "off" a power-off, "panic" is the loader's own; "stay" waits. */
 #include "bare.h"
 
 #define PORT_EXIT 0xf4
@@ -25,6 +25,10 @@ int guest_main(int argc, char **argv)
     print_module(&bare_boot.ramdisk);
     if (guest_equal(how, "stay"))
         bare_halt();
+    if (guest_equal(how, "panic")) {
+        guest_print("[LOADER] panicked at src/main.rs:1:2:\nas it was told\n");
+        bare_halt();
+    }
     if (!guest_equal(how, "off"))
         bare_out32(PORT_EXIT, !guest_equal(how, "fail"));
     bare_power_off();
