@@ -82,6 +82,7 @@ RUNUK_OBJS := \
 	bundle/hooks.o \
 	bundle/image.o \
 	bundle/judge.o \
+	bundle/loader.o \
 	bundle/resources.o \
 	bundle/spec.o \
 	bundle/spec_linux.o \
@@ -622,13 +623,14 @@ GUEST_nosse := -DGUEST_HVT -mno-sse -mgeneral-regs-only
 
 # The same programs and two more, entered as a bare machine's boot protocols have it: NAME.multiboot (an ELF32),
 # NAME.multiboot64 (an ELF64 with its addresses in the header), NAME.pvh and NAME.linux64.
-GUESTS_BARE    := block dhcp dns exit finish front hello hog machine net net2 time web
+GUESTS_BARE    := block dhcp dns exit finish front hello hog loader machine net net2 time web
 GUEST_BARE     := linux64 multiboot multiboot64 pvh
 GUEST_BARE_LIB := bare_boot.o bare_start.o bare_transport.o bare_virtio.o
 $(foreach f,$(GUEST_BARE),$(eval GUEST_$(f) := -DGUEST_BARE -DGUEST_$(shell echo $(f) | tr a-z A-Z)))
 
 GUEST_IMAGES := $(foreach g,$(GUESTS_BARE),$(addprefix $(B)/guests/$(g).,$(GUEST_BARE))) $(B)/guests/machine.unikraft $(B)/guests/web.unikraft \
-                $(foreach g,$(GUESTS),$(B)/guests/$(g).hvt $(B)/guests/$(g).spt) $(B)/guests/hello-nosse.hvt
+                $(foreach g,$(GUESTS),$(B)/guests/$(g).hvt $(B)/guests/$(g).spt) $(B)/guests/hello-nosse.hvt \
+                $(B)/guests/application.hermit
 
 .PHONY: guests
 guests: $(GUEST_IMAGES)
@@ -688,6 +690,11 @@ $(B)/guests/%.unikraft: $(B)/guests/%.linux64
 # QEMU takes an ELF64 only with addresses in its header, so the container is made an ELF32.
 $(B)/guests/%.multiboot: $(B)/guests/multiboot/%.o $(B)/guests/multiboot/libguest.a $(B)/guests/multiboot/guest.ld
 	$(call SAY,LINK)$(GUEST_DO_LINK).64 && objcopy -S -I elf64-x86-64 -O elf32-i386 $@.64 $@ && rm $@.64
+
+# What only has to look like an application of Hermit's, which Rust's compiler marks with an ABI of no system.
+$(B)/guests/%.hermit: tests/guests/%.c
+	@mkdir -p $(@D)
+	$(call SAY,LINK)$(CC) $(GUEST_FLAGS) $(GUEST_LINK) $< -o $@ && printf '\377' | dd of=$@ bs=1 seek=7 conv=notrunc status=none
 
 .SECONDARY: $(foreach f,hvt spt nosse,$(addprefix $(B)/guests/$(f)/,$(addsuffix .o,$(GUESTS)))) \
             $(foreach f,$(GUEST_BARE),$(addprefix $(B)/guests/$(f)/,$(addsuffix .o,$(GUESTS_BARE))))

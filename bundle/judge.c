@@ -212,4 +212,8 @@ void bnd_image_fini(struct bnd_image *image)
     image->path = NULL;
     rk_close(&image->fd);
     rk_argv_fini(&image->keys);
+    if (image->loader)
+        bnd_image_fini(image->loader);
+    free(image->loader);
+    image->loader = NULL;
 }

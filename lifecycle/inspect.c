@@ -92,8 +92,10 @@ static int info(const struct ctr_record *record, int dir, char **ret_text, struc
     if (!out)
         return rk_fail_errno(err, "out of memory");
     bool tender = record->kind == BND_HVT || record->kind == BND_SPT;
-    fprintf(out, "container: %s\nstatus: %s\nimage: %s\nfamily: %s\nmonitor: %s%s, process %d\n", record->id,
-            ctr_status_name(ctr_record_status(record)), record->image, record->family, record->monitor,
+    fprintf(out, "container: %s\nstatus: %s\nimage: %s%s%s\nfamily: %s\nmonitor: %s%s, process %d\n",
+            record->id, ctr_status_name(ctr_record_status(record)), record->image,
+            record->loader ? ", booted by " : "", record->loader ? record->loader : "", record->family,
+            record->monitor,
             tender        ? ""
             : record->kvm ? " with KVM"
                           : ", emulated",

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "bundle/image.h"
+#include "bundle/loader.h"
 #include "config/flags.h"
 #include "hypervisor/monitor.h"
 #include "lib/cleanup.h"
@@ -92,6 +93,10 @@ static json_t *look_image(const struct bnd_image *image, const char *path, bool 
         json_object_set_new(o, "architecture", json_string(bnd_machine_name(boot->machine)));
     if (boot->obstacle[0])
         json_object_set_new(o, "obstacle", json_string(boot->obstacle));
+    if (image->loader)
+        json_object_set_new(o, "loader",
+                            json_pack("{s:s,s:o}", "path", image->loader->path, "evidence",
+                                      look_evidence(&image->loader->boot)));
     if (recognised && image->solo5.target)
         json_object_set_new(o, "devices", look_devices(&image->solo5.mft));
     if (memory)
@@ -120,13 +125,48 @@ static void look_choice(json_t *report, const struct bnd_images *images, const s
     ctr_look_guest(report, image, &choice, host, bundle, images->arg_index + !images->entry_is_arg);
 }
 
+/* The loader that lies beside it, in the directory `dir` of the host, which is called `path`. */
+static int find_loader(struct bnd_image *image, int dir, const char *path, struct rk_err *err)
+{
+    const struct bnd_spec nothing = {.mount_count = 0};
+    const struct bnd_files files = {.root_fd = dir, .spec = &nothing};
+    char *full = NULL;
+    int r = bnd_loader_find(image, &files, "", err);
+    if (r <= 0)
+        return r;
+    if (asprintf(&full, "%s%s", path, image->loader->path) < 0)
+        return rk_fail(err, -ENOMEM, "out of memory");
+    free(image->loader->path);
+    image->loader->path = full;
+    return 0;
+}
+
+/* Judge one file, and the loader beside it. */
+static int read_file(struct bnd_image *ret_image, int fd, const char *path, struct rk_err *err)
+{
+    const char *slash = strrchr(path, '/');
+    rk_autofree char *dir = strndup(slash ? path : ".", slash ? (size_t)(slash - path) : 1);
+    if (!dir)
+        return rk_fail(err, -ENOMEM, "out of memory");
+    int r = bnd_image_read(ret_image, fd, path, NULL, err);
+    if (r <= 0)
+        return r < 0 ? rk_wrap(err, "image '%s'", path) : 0;
+    rk_autoclose int dir_fd = open(*dir ? dir : "/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    int found = dir_fd < 0 ? 0 : find_loader(ret_image, dir_fd, dir, err);
+    if (found >= 0)
+        return r;
+    ret_image->fd = ret_image->fd == fd ? -1 : ret_image->fd; /* the caller's */
+    bnd_image_fini(ret_image);
+    return found;
+}
+
 static int look_at_file(json_t *report, int fd, const char *path, const struct hv_host *host,
                         struct rk_err *err)
 {
     struct bnd_image image;
-    int r = bnd_image_read(&image, fd, path, NULL, err);
+    int r = read_file(&image, fd, path, err);
     if (r < 0)
-        return rk_wrap(err, "image '%s'", path);
+        return r;
     json_array_append_new(json_object_get(report, "files"), look_image(&image, path, r > 0, host));
     if (r == 0)
         return 0;
@@ -159,6 +199,8 @@ static int look_at_name(json_t *report, int dir, const char *path, const char *n
     }
     if (r == 0)
         return 0;
+    /* What is wrong with a loader is said where that itself is listed. */
+    find_loader(&image, dir, path, &(struct rk_err){.code = 0});
     json_array_append_new(files, look_image(&image, full, true, host));
     image.fd = image.fd == fd ? -1 : image.fd; /* closed below */
     bnd_image_fini(&image);

@@ -17,6 +17,7 @@
  *     obstacle   string: why it can't be booted anywhere; absent when nothing is in the way
  *     evidence   array of {"what": string, "offset": bytes from the beginning of the file (of what gzip
  *                holds)}
+ *     loader     {"path", "evidence"}: what boots it; absent of what boots itself
  *     devices    array of {"name": string, "type": "network" or "block"}: what the image asks for; absent
  *                when it does not say: then it gets a network device for each link
  *     memory     bytes of guest memory that it needs, as far as its bytes and its family tell

@@ -60,14 +60,31 @@ static void print_monitors(const json_t *file)
     }
 }
 
+static void print_evidence(const json_t *of, const char *indent)
+{
+    size_t i;
+    json_t *e;
+    json_array_foreach(json_object_get(of, "evidence"), i, e)
+    {
+        printf("%sat 0x%" PRIx64 ": %s\n", indent, (uint64_t)json_integer_value(json_object_get(e, "offset")),
+               text_of(e, "what"));
+    }
+}
+
+static void print_loader(const json_t *loader)
+{
+    if (!loader)
+        return;
+    printf("  loader: %s\n", text_of(loader, "path"));
+    print_evidence(loader, "    ");
+}
+
 static void print_file(const json_t *file)
 {
     bool recognised = json_is_true(json_object_get(file, "recognised"));
     bool boots = json_array_size(json_object_get(file, "kinds")) > 0;
     json_int_t memory = json_integer_value(json_object_get(file, "memory"));
     const char *family = text_of(file, "family");
-    size_t i;
-    json_t *e;
     printf("%s: %s\n", text_of(file, "path"),
            boots        ? "bootable"
            : recognised ? "not bootable"
@@ -77,11 +94,8 @@ static void print_file(const json_t *file)
     print_list("kinds", json_object_get(file, "kinds"));
     if (*text_of(file, "architecture"))
         printf("  architecture: %s\n", text_of(file, "architecture"));
-    json_array_foreach(json_object_get(file, "evidence"), i, e)
-    {
-        printf("  at 0x%" PRIx64 ": %s\n", (uint64_t)json_integer_value(json_object_get(e, "offset")),
-               text_of(e, "what"));
-    }
+    print_evidence(file, "  ");
+    print_loader(json_object_get(file, "loader"));
     if (boots)
         print_devices(file);
     if (boots && memory)

@@ -113,6 +113,7 @@ static int record_from_image(struct ctr_record *r, struct bnd_image *image, stru
     r->any_net = image->solo5.target == 0; /* no manifest */
     r->cwd = copy(spec->cwd, &failed);
     r->image = copy(image->path, &failed);
+    r->loader = copy(image->loader ? image->loader->path : NULL, &failed);
     r->family = copy(image->family->name, &failed);
     r->keys = image->keys;
     image->keys = (struct rk_argv){0};
@@ -209,10 +210,12 @@ int ctr_plan_add_tree(struct ctr_plan *plan, int *fd, const char *name, const ch
     return 0;
 }
 
-/* What a monitor that opens files by name finds in its root. The image is the very file that was judged. */
-static int plan_root(struct ctr_plan *plan, struct bnd_image *image, const struct hv_host *host,
+/* What a monitor that opens files by name finds in its root. The image, or its loader, is the very file that
+ * was judged. */
+static int plan_root(struct ctr_plan *plan, struct bnd_image *given, const struct hv_host *host,
                      struct rk_err *err)
 {
+    struct bnd_image *image = given->loader ? given->loader : given;
     struct stat st;
     int r = plan->monitor->files(host, plan->record->kind, &plan->root_files, err);
     if (r < 0)
@@ -226,7 +229,7 @@ static int plan_root(struct ctr_plan *plan, struct bnd_image *image, const struc
                        "image '%s' can be read by its owner only, and QEMU runs as another user: chmod a+r "
                        "it in the image",
                        image->path);
-    r = hv_image_place(&plan->record->image_place, image->path, image->family, plan->record->kind,
+    r = hv_image_place(&plan->record->image_place, image->path, given->family, plan->record->kind,
                        &plan->root_files);
     return r < 0 ? out_of_memory(err)
                  : ctr_plan_add_tree(plan, &image->fd, image->path, plan->record->image_place, err);

@@ -38,7 +38,7 @@ void ctr_record_free(struct ctr_record *r)
     char *strings[] = {r->id,          r->oci_version,  r->bundle, r->rootfs,   r->created,
                        r->image,       r->monitor,      r->family, r->hostname, r->resolv_conf,
                        r->netns,       r->network_mode, r->qemu,   r->cwd,      r->machine,
-                       r->userns_path, r->image_place};
+                       r->userns_path, r->image_place,  r->loader};
     for (size_t i = 0; i < RK_COUNT(strings); i++)
         free(strings[i]);
     json_decref(r->annotations);
@@ -104,6 +104,7 @@ json_t *ctr_record_to_json(const struct ctr_record *r)
         bad |= put(j, "pidBoot", r->process.boot);
     bad |= put(j, "image", r->image);
     bad |= put(j, "imagePlace", r->image_place);
+    bad |= put(j, "loader", r->loader);
     bad |= put(j, "monitor", r->monitor);
     bad |= put(j, "family", r->family);
     bad |= json_object_set_new(j, "keys", rk_json_from_argv(&r->keys));
@@ -208,6 +209,7 @@ static int strings_from_json(struct ctr_record *r, json_t *j, struct rk_err *err
         {"rootfs", &r->rootfs, true},
         {"created", &r->created, true},
         {"image", &r->image, true},
+        {"loader", &r->loader, false},
         {"monitor", &r->monitor, true},
         {"family", &r->family, true},
         {"networkMode", &r->network_mode, true},

@@ -46,10 +46,11 @@ struct ctr_record {
     enum ctr_status status; /* as last written; see ctr_record_status */
     struct rk_process process;
 
-    char *image;         /* path inside the container */
-    char *image_place;   /* and in the root of a monitor that opens it by name; NULL */
-    char *monitor;       /* a name of hv_monitors */
-    char *family;        /* a name of bnd_families */
+    char *image;       /* path inside the container */
+    char *image_place; /* and in the root of a monitor that opens it by name; NULL */
+    char *loader;  /* path inside the container of what boots it, with the image as initial ram disk; NULL */
+    char *monitor; /* a name of hv_monitors */
+    char *family;  /* a name of bnd_families */
     enum bnd_kind kind;  /* how the image is booted */
     char *machine;       /* what QEMU is to be instead of the family's machine; NULL */
     char *qemu;          /* path of QEMU where the monitor uses it; NULL */

@@ -86,7 +86,7 @@ static size_t list_mounts(struct bnd_guest_mount *mounts, const struct ctr_recor
 {
     unsigned index = record->kind == BND_DISK;
     size_t n = 0;
-    if (record->initrd && !record->own_init)
+    if (record->initrd && !record->own_init && !record->loader)
         mounts[n++] = (struct bnd_guest_mount){.kind = BND_MOUNT_INITRD, .destination = "/"};
     for (size_t i = 0; i < record->device_count; i++) {
         const struct ctr_device *d = &record->devices[i];

@@ -184,12 +184,25 @@ static int pack_rootfs(struct ctr_plan *plan, const struct bnd_image *image, con
     return r < 0 ? r : add_engine_files(plan, err);
 }
 
+/* An application is its loader's initial ram disk, and there is room for one. */
+static int check_application(const struct bnd_image *image, const struct cfg_annotations *wishes,
+                             struct rk_err *err)
+{
+    if (!wishes->initrd || strcmp(wishes->initrd, image->path) == 0)
+        return 0;
+    return rk_fail(err, -ENOTSUP,
+                   "%s: '%s' is itself the initial ram disk of its loader '%s': there can be no other",
+                   wishes->source[CFG_INITRD], image->path, image->loader->path);
+}
+
 int ctr_storage_choose(struct ctr_initrd *ret, const struct bnd_files *files, const struct bnd_image *image,
                        enum bnd_kind kind, const struct cfg_annotations *wishes, struct rk_err *err)
 {
     const struct bnd_family *family = image->family;
     *ret = (struct ctr_initrd){.fd = -1};
-    int r = files ? find_initrd(&ret->fd, &ret->name, files, image, kind, wishes, err) : 0;
+    int r = image->loader ? check_application(image, wishes, err)
+            : files       ? find_initrd(&ret->fd, &ret->name, files, image, kind, wishes, err)
+                          : 0;
     if (r != 0)
         return r < 0 ? r : 0;
     bool packs = family->init_machine && family->init_machine(kind);
@@ -215,12 +228,14 @@ void ctr_initrd_fini(struct ctr_initrd *initrd)
     initrd->name = NULL;
 }
 
-int ctr_storage_plan(struct ctr_plan *plan, const struct bnd_image *image, const struct hv_host *host,
+int ctr_storage_plan(struct ctr_plan *plan, struct bnd_image *image, const struct hv_host *host,
                      const struct cfg_annotations *wishes, struct rk_err *err)
 {
     struct ctr_initrd initrd;
     int r = ctr_storage_choose(&initrd, &plan->files, image, plan->record->kind, wishes, err);
-    if (r == 0 && initrd.fd >= 0)
+    if (r == 0 && image->loader)
+        r = add_initrd(plan, &image->fd, image->path, err);
+    else if (r == 0 && initrd.fd >= 0)
         r = add_initrd(plan, &initrd.fd, initrd.name, err);
     else if (r == 0 && initrd.packed)
         r = pack_rootfs(plan, image, host, err);

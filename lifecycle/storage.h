@@ -23,7 +23,7 @@ void ctr_initrd_fini(struct ctr_initrd *initrd);
 
 /* Find it by annotations, by what the family reads, and by what is there; open it; and note it in the record.
  * Errors name the annotation or the file. */
-int ctr_storage_plan(struct ctr_plan *plan, const struct bnd_image *image, const struct hv_host *host,
+int ctr_storage_plan(struct ctr_plan *plan, struct bnd_image *image, const struct hv_host *host,
                      const struct cfg_annotations *wishes, struct rk_err *err);
 
 /* One more file that the guest's init, which is ours, writes to `path`. Takes *fd over when it has to. */

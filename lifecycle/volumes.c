@@ -119,7 +119,8 @@ static bool is_secret(const struct ctr_plan *plan, const struct bnd_mount *mount
            stat(mount->source, &st) == 0 && S_ISREG(st.st_mode);
 }
 
-/* Whether the annotation has made a disk of it, or of something in it; or the image or its ram disk is there.
+/* Whether the annotation has made a disk of it, or of something in it; or the image, its loader or its ram
+ * disk is there.
  */
 static bool is_used(const char *destination, const struct bnd_image *image,
                     const struct cfg_annotations *wishes)
@@ -128,6 +129,7 @@ static bool is_used(const char *destination, const struct bnd_image *image,
         if (is_below(wishes->disks[i].path, destination))
             return true;
     return (image->path && is_below(image->path, destination)) ||
+           (image->loader && is_below(image->loader->path, destination)) ||
            (wishes->initrd && is_below(wishes->initrd, destination));
 }
 

@@ -72,6 +72,25 @@ ends() {
     [[ $output == *'said before'* ]]
 }
 
+@test "a Hermit image as its users make it: an application, and the loader beside it" {
+    local context=$BATS_TEST_TMPDIR/context
+    mkdir "$context"
+    cp "$BUILD/guests/application.hermit" "$context/httpd"
+    cp "$BUILD/guests/loader.multiboot" "$context/hermit-loader-x86_64"
+    printf 'FROM scratch\nCOPY hermit-loader-x86_64 hermit/hermit-loader\nCOPY httpd hermit/httpd\nCMD ["/hermit/httpd"]\n' \
+        >"$context/Dockerfile"
+    docker build -q -t hermit "$context" >/dev/null
+    run -0 unikernel --rm -e 'A=b c' hermit /hermit/httpd one 'two words'
+    [[ $output == *'told:  -ip 10.213.'*' -mask 255.255.'*' -gateway 10.213.'*" env='A=b c' "*" -- one 'two words'"* ]]
+    [[ $output == *'7fELF, ABI 255'* ]]
+    run -1 unikernel --rm hermit /hermit/httpd fail
+    unikernel -d --name stays hermit /hermit/httpd stay
+    eventually 20 printed stays 'ABI 255'
+    docker exec stays :info | grep -F 'image: /hermit/httpd, booted by /hermit/hermit-loader'
+    docker stop -t 10 stays
+    ends stays 143
+}
+
 @test "a page through the published port, on the default network and on one's own, by either wiring" {
     local runtime network
     docker network create --subnet 10.214.61.0/24 own

@@ -89,6 +89,9 @@ struct bnd_family {
      * counts only in some. Of a family that knows another way, recognise gives images that do not the key
      * "dhcp": see bnd_family_dhcp. */
     bool dhcp;
+    /* Of a family whose images are applications that a loader boots (what recognise leaves without kinds):
+     * names of the loader's file, as its users have them; ends with NULL. NULL: a family without. */
+    const char *const *loaders;
     /* Append the guest's arguments, quoted as this family reads them, to *ret_args: the monitor joins them
      * with blanks. Called by bnd_family_cmdline. */
     int (*cmdline)(const struct bnd_guest *guest, struct rk_argv *ret_args, struct rk_err *err);

@@ -19,7 +19,7 @@ static const char whole[] =
     "\"created\":\"2024-01-02T03:04:05.000000006Z\",\"owner\":1000,\"annotations\":{\"k\":\"v\"},\"status\":"
     "\"running\","
     "\"pid\":123,\"pidStart\":456789,\"pidBoot\":\"0b6f7a52-95c2-4a4c-9e55-9a6d7a0c3f11\",\"image\":\"/"
-    "app\",\"imagePlace\":\"/p\",\"monitor\":\"spt\",\"family\":\"mirage\","
+    "app\",\"imagePlace\":\"/p\",\"loader\":\"/l\",\"monitor\":\"spt\",\"family\":\"mirage\","
     "\"keys\":[\"ipv4\"],\"args\":[\"a "
     "b\",\"\",\"\\u00e9\"],\"verbatim\":true,\"env\":[\"A=b\"],\"cwd\":\"/\",\"kind\":1,"
     "\"machine\":\"q35\",\"qemu\":\"/"
