@@ -148,6 +148,7 @@ RUNUK_OBJS := \
 	lifecycle/watch.o \
 	lifecycle/wishes.o \
 	netplumb/bridge.o \
+	netplumb/bridge_stack.o \
 	netplumb/ingress.o \
 	netplumb/names.o \
 	netplumb/none.o \
@@ -742,6 +743,7 @@ $(B)/netplumb/%.o $(B)/faults/netplumb/%.o: MAINFLAGS += $(NETPLUMB_CFLAGS)
 NET_DRIVER_OBJS := \
 	lib/err.o \
 	netplumb/bridge.o \
+	netplumb/bridge_stack.o \
 	netplumb/ingress.o \
 	netplumb/names.o \
 	netplumb/none.o \
