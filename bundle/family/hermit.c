@@ -61,11 +61,12 @@ static bool is_application(const struct bnd_bytes *image, struct bnd_boot *boot)
     return found || (standalone && !boot->kinds && has_text(image, SIZE_MAX, boot, "Welcome to Hermit"));
 }
 
-/* What the loader prints in front of its messages, in every version. Any multiboot kernel comes by here: not
- * all of it is read. */
+/* What the loader prints in front of its messages, and one of these, in every version. Any multiboot kernel
+ * comes by here: not all of it is read. */
 static bool is_loader(const struct bnd_bytes *image, struct bnd_boot *boot)
 {
-    return boot->kinds & BND_KIND_BIT(BND_MULTIBOOT) && has_text(image, LOADER_MAX, boot, "[LOADER]");
+    return boot->kinds & BND_KIND_BIT(BND_MULTIBOOT) && has_text(image, LOADER_MAX, boot, "[LOADER]") &&
+           has_text(image, LOADER_MAX, boot, "Multiboot information");
 }
 
 static bool recognise(const struct bnd_bytes *image, struct bnd_boot *boot, struct rk_argv *ret_keys)
