@@ -232,7 +232,10 @@ static bool recognise(const struct bnd_bytes *whole, struct bnd_boot *boot, stru
         show_word(image, ret_keys->v[0], boot);
     if (nets > 0)
         note_groups(image, boot, ret_keys);
-    if (nets > 0 && ret_keys->n == 0 && memmem(image->data, image->size, dhcp_text, strlen(dhcp_text)))
+    bool told = nets == 0; /* its IPv4 address */
+    for (size_t i = 0; i < ret_keys->n; i++)
+        told = told || strstr(ret_keys->v[i], "ipv4");
+    if (!told && memmem(image->data, image->size, dhcp_text, strlen(dhcp_text)))
         rk_argv_add(ret_keys, "dhcp");
     return true;
 }

@@ -61,6 +61,7 @@ static const struct {
     {{"service"}, BYTES(RUNTIME "ipv4"), true, {NULL}},
     {{"service"}, BYTES(RUNTIME "ipv4\0dhcp_client_lwt"), true, {"dhcp"}},
     {{"service"}, BYTES(RUNTIME "ipv4\0dhcp_client_lwt ipv4-gateway"), true, {"ipv4", "ipv4-gateway"}},
+    {{"service"}, BYTES("ipv6-gateway ipv6 dhcp_client_lwt"), true, {"ipv6-gateway", "ipv6", "dhcp"}},
     {{"service"}, BYTES("dhcp_client_lwt ipv4"), false, {NULL}},
     {{"service", "other"},
      BYTES(NAMES "ipv4 ipv4-gateway other"),
