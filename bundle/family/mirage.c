@@ -29,6 +29,8 @@ static const char *const suffixes[] = {"ipv4", "ipv4-gateway", "ipv6", "ipv6-gat
 static const char runtime_text[] = " is not a valid log source.";
 /* What describes --ipv6 in a guest that makes its options' names as it starts (mirage-runtime 4.5). */
 static const char composes_text[] = "The network of %a specified as ";
+/* What describes --ipv4 in a guest that asks by DHCP without it (mirage-runtime 4.10). */
+static const char optional_text[] = "The optional network of ";
 /* How the sources of log lines of its DHCP client (charrua-client) are called. */
 static const char dhcp_text[] = "dhcp_client";
 
@@ -153,13 +155,18 @@ static const uint8_t *find_some(const struct bnd_bytes *image, const char *name,
     return NULL;
 }
 
+static bool contains(const struct bnd_bytes *image, const char *text)
+{
+    return memmem(image->data, image->size, text, strlen(text)) != NULL;
+}
+
 /* Remember the options that the guest will make from the names of groups. */
 static void note_groups(const struct bnd_bytes *image, struct bnd_boot *boot, struct rk_argv *keys)
 {
     const struct rk_solo5_mft *mft = &image->solo5->mft;
     char option[OPTION_SIZE];
     size_t left = SAME_MAX;
-    if (!image->elf || !memmem(image->data, image->size, composes_text, strlen(composes_text)))
+    if (!image->elf || !contains(image, composes_text))
         return;
     for (size_t d = 1; d < mft->entries; d++) {
         const char *name = mft->e[d].name;
@@ -210,6 +217,25 @@ static struct bnd_bytes loaded_part(const struct bnd_bytes *image)
     return part;
 }
 
+/* A guest with a DHCP client either has no option for its IPv4 address, or one that keeps it from asking.
+ * That the module with all options is there says nothing then: take those for IPv4 away that it does not
+ * have, and say whether it will ask. */
+static bool asks_dhcp(const struct bnd_bytes *image, struct rk_argv *keys)
+{
+    if (!contains(image, dhcp_text))
+        return false;
+    bool unknown = contains(image, composes_text) && !contains(image, optional_text), told = false;
+    rk_autoargv struct rk_argv all = *keys;
+    *keys = (struct rk_argv){0};
+    for (size_t i = 0; i < all.n; i++) {
+        bool v4 = strstr(all.v[i], "ipv4");
+        told = told || (v4 && !unknown);
+        if (!v4 || !unknown)
+            rk_argv_add(keys, all.v[i]);
+    }
+    return !told;
+}
+
 static bool recognise(const struct bnd_bytes *whole, struct bnd_boot *boot, struct rk_argv *ret_keys)
 {
     size_t nets = 0;
@@ -228,14 +254,12 @@ static bool recognise(const struct bnd_bytes *whole, struct bnd_boot *boot, stru
     if (text)
         bnd_boot_note(boot, (uint64_t)(text - image->data), "text \"%s\" of MirageOS' runtime",
                       runtime_text + 1);
-    if (ret_keys->n > 0)
-        show_word(image, ret_keys->v[0], boot);
     if (nets > 0)
         note_groups(image, boot, ret_keys);
-    bool told = nets == 0; /* its IPv4 address */
-    for (size_t i = 0; i < ret_keys->n; i++)
-        told = told || strstr(ret_keys->v[i], "ipv4");
-    if (!told && memmem(image->data, image->size, dhcp_text, strlen(dhcp_text)))
+    bool dhcp = nets > 0 && asks_dhcp(image, ret_keys);
+    if (ret_keys->n > 0)
+        show_word(image, ret_keys->v[0], boot);
+    if (dhcp)
         rk_argv_add(ret_keys, "dhcp");
     return true;
 }
