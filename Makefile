@@ -349,7 +349,7 @@ $(B)/runuk-scope: $(addprefix $(B)/scope/,$(SCOPE_OBJS))
 # --- unit tests and fuzz targets ------------------------------------------------------------------------------------------------
 
 # Each is tests/unit/NAME.c, a program that prints TAP and ends with 0 when all is well.
-UNIT_TESTS := annotations boot bpf config elf family figures files filters guest hvt_call image lib load loader monitor qemu recognise record relay resolvers solo5 spec systemd urunc
+UNIT_TESTS := annotations boot bpf config elf family figures files filters guest hvt_call image lib load loader mirage monitor qemu recognise record relay resolvers solo5 spec systemd urunc
 # Each is tests/fuzz/NAME.c with LLVMFuzzerTestOneInput, over the sources of the unit test of the same name.
 FUZZ_TESTS   := annotations boot elf family guest image loader record relay solo5 spec systemd urunc
 FUZZ_SOURCES  = $(patsubst %.o,%.c,$(filter-out tests/unit/% tests/fuzz/$(1).o,$(UNIT_OBJS_$(1))))
@@ -479,6 +479,9 @@ UNIT_OBJS_loader := \
 	hypervisor/qemu/loader/place.o \
 	tests/fuzz/loader.o \
 	tests/unit/loader.o
+
+UNIT_OBJS_mirage := $(FAMILY_OBJS) \
+	tests/unit/mirage.o
 
 UNIT_OBJS_monitor := \
 	config/annotations.o \

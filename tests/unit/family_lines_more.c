@@ -288,6 +288,14 @@ const struct family_line family_lines_more[] = {
      {"A=b", "B=c"},
      "x",
      "'A' and 1 more"},
+    {"an empty argument",
+     &bnd_family_mirage,
+     {.kind = BND_HVT},
+     {NULL},
+     {"x", ""},
+     {NULL},
+     NULL,
+     "argument '' can't be passed to a guest of family mirage: an empty one gets lost"},
     {"needs Xen", &bnd_family_xen, {.kind = BND_XEN}, {NULL}, {NULL}, {NULL}, NULL, "Xen"},
 };
 
