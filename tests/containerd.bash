@@ -19,7 +19,7 @@ containerd_up() {
     CONTAINERD_NAME=$(basename "$CONTAINERD_DIR")
     export CONTAINERD_DIR CONTAINERD_NAME
     # The name that containerd calls. Its only option for an OCI runtime is the program: settings need one around it.
-    jq -n --arg dir "$BUILD" '{monitor_dir: $dir}' >"$CONTAINERD_DIR/settings.json"
+    jq -n --arg dir "$BUILD" '{monitor_dir: $dir, accel: "tcg"}' >"$CONTAINERD_DIR/settings.json"
     printf '#!/bin/sh\nexec "%s" --settings "%s" "$@"\n' "$BUILD/runuk" "$CONTAINERD_DIR/settings.json" \
         >"$CONTAINERD_DIR/runuk"
     chmod 755 "$CONTAINERD_DIR" "$CONTAINERD_DIR/runuk"
@@ -110,6 +110,19 @@ guest_image() {
     local root=$BATS_FILE_TMPDIR/root-$RANDOM
     guest_root "$root" "$3"
     image_import "$1" "$2" "$root" "$(jq -cn --arg entry "/$3" '{Entrypoint: [$entry]}')"
+    rm -rf "$root"
+}
+
+# bare_image NAMESPACE NAME FILE [FAMILY LINE]: an image of that name with FILE alone, for a guest in QEMU; with what makes it one
+# for urunc when the family is given.
+bare_image() {
+    local root=$BATS_FILE_TMPDIR/root-$RANDOM
+    mkdir "$root"
+    cp "$3" "$root/guest"
+    [[ -z ${4:-} ]] || jq -n --arg family "$4" --arg line "$5" '
+        {unikernelType: $family, hypervisor: "qemu", binary: "/guest", cmdline: $line} |
+        with_entries(.key |= "com.urunc.unikernel.\(.)" | .value |= @base64)' >"$root/urunc.json"
+    image_import "$1" "$2" "$root" '{"Entrypoint": ["/guest"]}'
     rm -rf "$root"
 }
 

@@ -54,7 +54,7 @@ processes() {
 # Whether KVM is used where it is.
 accelerated() {
     case $ACCEL in
-        kvm) said 'monitor: qemu, process' ;;
+        kvm) said 'monitor: qemu with KVM, process' ;;
         *) said 'monitor: qemu, emulated, process' ;;
     esac
 }
