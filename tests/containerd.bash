@@ -143,7 +143,8 @@ traces() {
     inside ip -o link | sed 's/^[0-9]*: \([^:@]*\)[@:].*/link \1/' | LC_ALL=C sort
     inside tc qdisc | sed 's/^/tc /' | LC_ALL=C sort
     ip -o link | sed 's/^[0-9]*: \([^:@]*\)[@:].*/outer link \1/' | LC_ALL=C sort
-    inside find /run -path '/run/containerd/fifo/*' -prune -o -print | LC_ALL=C sort
+    # What runuk has learned of the host, once for all containers, is no trace.
+    inside find /run -path '/run/containerd/fifo/*' -prune -o -not -name '.runuk-*' -print | LC_ALL=C sort
     inside sed 's/^[0-9]* [0-9]* [^ ]* [^ ]* \([^ ]*\) .* - \([^ ]*\) .*/mount \1 \2/' /proc/self/mountinfo | LC_ALL=C sort
     # Its own name, which the daemon never makes, stays until the end.
     find /sys/fs/cgroup/ -type d -path "*/$CONTAINERD_NAME/*" | LC_ALL=C sort
