@@ -436,7 +436,8 @@ start_web() {
 
 @test "nothing is left behind" {
     local pod web
-    pod=$(run_pod first) # the bridge of the pods stays for the next one
+    pod=$(run_pod first) # the bridge of the pods stays for the next one, and the plugin's folders
+    start_container "$pod" first time '{"args": ["wait"]}'
     remove_pod "$pod"
     traces >"$BATS_TEST_TMPDIR/before"
     pod=$(run_pod pod)
