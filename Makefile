@@ -134,6 +134,7 @@ RUNUK_OBJS := \
 	lifecycle/record_net.o \
 	lifecycle/relay.o \
 	lifecycle/resolvers.o \
+	lifecycle/root.o \
 	lifecycle/run.o \
 	lifecycle/start.o \
 	lifecycle/state.o \
@@ -292,10 +293,14 @@ $(B)/runuk-loader.elf: $(addprefix $(B)/loader/,$(LOADER_OBJS)) hypervisor/qemu/
 # --- runuk-pack: packs the container's files; static, with what it needs of libarchive ------------------------------------------
 
 PACK_OBJS := \
-	bundle/pack/archive.o \
 	bundle/pack/cache.o \
+	bundle/pack/content.o \
+	bundle/pack/cpio.o \
+	bundle/pack/iso.o \
 	bundle/pack/main.o \
+	bundle/pack/modules.o \
 	bundle/pack/tree.o \
+	lib/depmod.o \
 	lib/err.o \
 	lib/fd.o
 
@@ -313,7 +318,9 @@ INIT_OBJS := \
 	hypervisor/qemu/init/modules.o \
 	hypervisor/qemu/init/network.o \
 	hypervisor/qemu/init/ports.o \
-	hypervisor/qemu/init/run.o
+	hypervisor/qemu/init/root.o \
+	hypervisor/qemu/init/run.o \
+	lib/depmod.o
 
 monitors: $(B)/runuk-init
 

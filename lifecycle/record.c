@@ -116,6 +116,7 @@ json_t *ctr_record_to_json(const struct ctr_record *r)
     bad |= json_object_set_new(j, "initrd", json_boolean(r->initrd));
     bad |= json_object_set_new(j, "ownInit", json_boolean(r->own_init));
     bad |= json_object_set_new(j, "terminal", json_boolean(r->terminal));
+    bad |= json_object_set_new(j, "rootReadonly", json_boolean(r->root_readonly));
     bad |= json_object_set_new(j, "user", rk_json_from_argv(&r->user));
     bad |= json_object_set_new(j, "files", rk_json_from_argv(&r->files));
     bad |= json_object_set_new(j, "anyNet", json_boolean(r->any_net));
@@ -287,6 +288,7 @@ static int fill_from_json(struct ctr_record *r, json_t *j, struct rk_err *err)
         (code = rk_json_bool(j, "", "initrd", &r->initrd, err)) < 0 ||
         (code = rk_json_bool(j, "", "ownInit", &r->own_init, err)) < 0 ||
         (code = rk_json_bool(j, "", "terminal", &r->terminal, err)) < 0 ||
+        (code = rk_json_bool(j, "", "rootReadonly", &r->root_readonly, err)) < 0 ||
         (code = rk_json_strings(j, "", "user", &r->user, err)) < 0 ||
         (code = rk_json_strings(j, "", "files", &r->files, err)) < 0 ||
         (code = devices_from_json(r, j, err)) < 0 || (code = ctr_record_wires_from_json(r, j, err)) < 0 ||

@@ -59,7 +59,8 @@ struct ctr_record {
     struct rk_argv user;   /* process.user for that: uid, gid, further groups */
     struct rk_argv files;  /* where the engine's files belong in the guest */
     bool terminal;
-    bool verbatim; /* args is one string, which the guest gets as it is */
+    bool root_readonly; /* config.json says so of the root file system */
+    bool verbatim;      /* args is one string, which the guest gets as it is */
     char *cwd;
     bool any_net;    /* no manifest: start adds a network device for each link */
     uint64_t memory; /* bytes */

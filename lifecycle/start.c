@@ -139,6 +139,7 @@ static int guest_args(struct rk_argv *ret_args, char **ret_told, const struct ct
         .emulated = !record->kvm,
         .own_init = record->own_init,
         .terminal = record->terminal,
+        .root_readonly = record->root_readonly,
         .user = &record->user,
         .files = &record->files,
         .warnings = &warnings,

@@ -14,7 +14,7 @@
 #include "lib/cleanup.h"
 #include "lib/err.h"
 #include "lib/fd.h"
-#include "lifecycle/pack.h"
+#include "lifecycle/root.h"
 
 /* Where the engine's files are in the monitor's root. */
 static const char *const file_paths[] = {
@@ -40,7 +40,7 @@ static const struct {
     {"unikraft", "/initrd"},
 };
 
-static int add_initrd(struct ctr_plan *plan, int *fd, const char *name, struct rk_err *err)
+int ctr_storage_add_initrd(struct ctr_plan *plan, int *fd, const char *name, struct rk_err *err)
 {
     struct stat st;
     if (plan->record->kind == BND_LINUX64 || plan->record->kind == BND_DISK)
@@ -69,7 +69,7 @@ static int try_initrd(struct ctr_plan *plan, const char *name, struct rk_err *er
     rk_autoclose int fd = bnd_files_lookup(&plan->files, name, O_RDONLY, false, NULL);
     if (fd < 0)
         return 0;
-    int r = add_initrd(plan, &fd, name, err);
+    int r = ctr_storage_add_initrd(plan, &fd, name, err);
     return r < 0 ? r : 1;
 }
 
@@ -86,11 +86,11 @@ static int find_initrd(struct ctr_plan *plan, const struct bnd_image *image,
             errno = -fd;
             return rk_fail_errno(err, "%s: '%s'", wishes->source[CFG_INITRD], wishes->initrd);
         }
-        r = add_initrd(plan, &fd, wishes->initrd, err);
+        r = ctr_storage_add_initrd(plan, &fd, wishes->initrd, err);
         return r < 0 ? r : 1;
     }
-    if (wishes->rootfs == CFG_ROOTFS_INITRD || plan->record->kind == BND_LINUX64 ||
-        plan->record->kind == BND_DISK)
+    if (wishes->rootfs == CFG_ROOTFS_INITRD || wishes->rootfs == CFG_ROOTFS_DISK ||
+        plan->record->kind == BND_LINUX64 || plan->record->kind == BND_DISK)
         return 0;
     if (asprintf(&beside, "%s.initrd", image->path) < 0)
         return rk_fail(err, -ENOMEM, "out of memory");
@@ -143,42 +143,51 @@ static int add_engine_files(struct ctr_plan *plan, struct rk_err *err)
     return 0;
 }
 
-/* The container's files as the initial ram disk, with an init of ours. */
-static int pack_rootfs(struct ctr_plan *plan, const struct bnd_image *image, const struct hv_host *host,
-                       struct rk_err *err)
+int ctr_storage_add_init(struct ctr_plan *plan, struct rk_err *err)
 {
-    const struct ctr_pack what = {.with_init = true, .skip = image->path};
-    rk_autoclose int fd = ctr_pack_rootfs(&what, &plan->files, host, err);
-    if (fd < 0)
-        return fd;
     plan->record->own_init = true;
     plan->record->terminal = plan->spec->terminal;
-    int r = add_initrd(plan, &fd, "the container's files", err);
-    if (r == 0)
-        r = note_user(plan->record, plan->spec, err);
+    plan->record->root_readonly = plan->spec->root_readonly;
+    int r = note_user(plan->record, plan->spec, err);
     return r < 0 ? r : add_engine_files(plan, err);
+}
+
+/* What the family does not do, in the words of who asked. */
+static int check_wish(const struct bnd_image *image, const struct cfg_annotations *wishes, bool packs,
+                      struct rk_err *err)
+{
+    const char *who = wishes->source[CFG_ROOTFS], *family = image->family->name;
+    if (wishes->rootfs == CFG_ROOTFS_9P)
+        return rk_fail(err, -ENOTSUP,
+                       "%s: runuk gives guests the container's files as an initial ram disk or a disk only",
+                       who);
+    if (wishes->rootfs == CFG_ROOTFS_INITRD && !packs)
+        return rk_fail(err, -ENOTSUP,
+                       "%s: guests of family %s that are booted as this image is don't read the container's "
+                       "files from an initial ram disk",
+                       who, family);
+    if (wishes->rootfs == CFG_ROOTFS_DISK && !packs && !image->family->root_disks)
+        return rk_fail(err, -ENOTSUP,
+                       "%s: guests of family %s that are booted as this image is don't read the container's "
+                       "files from a disk",
+                       who, family);
+    return 0;
 }
 
 int ctr_storage_plan(struct ctr_plan *plan, const struct bnd_image *image, const struct hv_host *host,
                      const struct cfg_annotations *wishes, struct rk_err *err)
 {
     const struct bnd_family *family = image->family;
-    int r = find_initrd(plan, image, wishes, err);
-    if (r != 0)
-        return r < 0 ? r : 0;
     bool packs = family->init_machine && family->init_machine(plan->record->kind);
     bool root_disk = wishes->disk_mount && strcmp(wishes->disk_mount, "/") == 0;
-    if (wishes->rootfs == CFG_ROOTFS_9P || wishes->rootfs == CFG_ROOTFS_DISK)
-        return rk_fail(err, -ENOTSUP,
-                       "%s: runuk gives guests the container's files as an initial ram disk only",
-                       wishes->source[CFG_ROOTFS]);
-    if (wishes->rootfs == CFG_ROOTFS_INITRD && !packs)
-        return rk_fail(err, -ENOTSUP,
-                       "%s: guests of family %s that are booted as this image is don't read the container's "
-                       "files from an "
-                       "initial ram disk",
-                       wishes->source[CFG_ROOTFS], family->name);
-    if (!packs || wishes->rootfs == CFG_ROOTFS_NONE || root_disk)
+    int r = find_initrd(plan, image, wishes, err);
+    if (r < 0 || (r > 0 && wishes->rootfs != CFG_ROOTFS_DISK))
+        return r < 0 ? r : 0;
+    if (check_wish(image, wishes, packs, err) < 0)
+        return err->code;
+    if (wishes->rootfs == CFG_ROOTFS_NONE || root_disk)
         return 0;
-    return pack_rootfs(plan, image, host, err);
+    if (packs)
+        return ctr_root_pack(plan, image, host, wishes, err);
+    return family->root_disks ? ctr_root_pack_directories(plan, image, host, wishes, err) : 0;
 }

@@ -21,6 +21,8 @@
 #define NAME    "rumprun"
 #define ENV_MAX 4096 /* as many as the command line holds */
 
+#define DISKS_MAX 10 /* /dev/ld0a … /dev/ld9a */
+
 /* A text that has the guest look for its configuration on a disk, wherever it stands in the command line. */
 #define ROOT_CONFIG "_RUMPRUN_ROOTFSCFG="
 
@@ -188,6 +190,9 @@ static int put_mounts(FILE *out, const struct bnd_guest *guest, struct rk_err *e
             continue;
         if (!is_plain(m->destination))
             return refuse(err, "mount", m->destination);
+        if (m->index >= DISKS_MAX)
+            return rk_fail(err, -E2BIG, "mount '%s': a guest of family %s has names for %d disks only",
+                           m->destination, NAME, DISKS_MAX);
         fprintf(
             out,
             ",\"blk\":{\"source\":\"dev\",\"path\":\"/dev/ld%ua\",\"fstype\":\"blk\",\"mountpoint\":\"%s\"}",
@@ -279,4 +284,5 @@ const struct bnd_family bnd_family_rumprun = {
     .recognise = recognise,
     .machine = machine,
     .cmdline = cmdline,
+    .root_disks = true,
 };

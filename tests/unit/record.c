@@ -24,7 +24,7 @@ static const char whole[] =
     "b\",\"\",\"\\u00e9\"],\"verbatim\":true,\"env\":[\"A=b\"],\"cwd\":\"/\",\"kind\":1,"
     "\"machine\":\"q35\",\"qemu\":\"/"
     "q\",\"kvm\":true,\"imageReadonly\":true,\"initrd\":true,\"ownInit\":true,"
-    "\"terminal\":true,\"user\":[\"1\",\"2\",\"3\"],\"files\":[\"/etc/"
+    "\"terminal\":true,\"rootReadonly\":true,\"user\":[\"1\",\"2\",\"3\"],\"files\":[\"/etc/"
     "hosts\"],\"anyNet\":true,\"memory\":536870912,"
     "\"devices\":[{\"name\":\"service\",\"type\":2,\"readonly\":false,\"hostDevice\":false,\"fstype\":\"\"},"
     "{\"name\":\"storage\",\"type\":1,\"readonly\":true,\"hostDevice\":true,\"fstype\":\"ext4\","

@@ -18,6 +18,7 @@ struct config {
     struct ini_program *program;
     char link[16];  /* the one that is talked about */
     unsigned files; /* so far */
+    bool sealed;    /* the root is to be read-only */
 };
 
 static int digit(char c)
@@ -47,6 +48,19 @@ static void make_parents(const char *path)
     }
 }
 
+/* A root that can't be written to has the file from elsewhere, if it has one of that name. */
+static int open_instead(const char *path, unsigned number)
+{
+    char other[64];
+    snprintf(other, sizeof other, "/dev/.runuk-file-%u", number);
+    int fd = open(other, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    if (fd < 0 || mount(other, path, NULL, MS_BIND, NULL) == 0)
+        return fd;
+    close(fd);
+    errno = EROFS;
+    return -1;
+}
+
 /* A file of the engine's takes the place of what the image has there. */
 static void write_file(const char *path, unsigned number)
 {
@@ -59,6 +73,8 @@ static void write_file(const char *path, unsigned number)
     make_parents(path);
     unlink(path);
     int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    if (fd < 0 && errno == EROFS)
+        fd = open_instead(path, number);
     if (fd < 0 || write(fd, data, len) != (ssize_t)len)
         ini_say("write '%s': %s", path, strerror(errno));
     if (fd >= 0)
@@ -135,6 +151,17 @@ static void take_disk(const char *text)
         ini_say("mount '%s', a file system '%s', at '%s': %s", device, fstype, target, strerror(errno));
 }
 
+static void take_root(struct config *c, const char *text)
+{
+    char device[32], fstype[32], access[8];
+    unsigned index;
+    if (sscanf(text, "%u %31s %7s", &index, fstype, access) < 3 || index >= 26)
+        return;
+    snprintf(device, sizeof device, "/dev/vd%c", 'a' + (int)index);
+    c->sealed = strcmp(access, "ro") == 0;
+    ini_root_enter(device, fstype, !c->sealed);
+}
+
 static void take_user(struct ini_program *p, const char *word, const char *value)
 {
     unsigned long id = strtoul(value, NULL, 10);
@@ -160,6 +187,8 @@ static void take(struct config *c, const char *word, char *value)
         take_route(c, value);
     else if (strcmp(word, "dns") == 0)
         take_dns(value);
+    else if (strcmp(word, "root") == 0)
+        take_root(c, value);
     else if (strcmp(word, "disk") == 0)
         take_disk(value);
     else if (strcmp(word, "file") == 0)
@@ -195,4 +224,6 @@ void ini_config_apply(struct ini_program *ret_program)
         }
         p = next;
     }
+    if (config.sealed)
+        ini_root_seal();
 }

@@ -40,6 +40,14 @@ void ini_config_apply(struct ini_program *ret_program);
 /* Load the drivers of what QEMU gives a guest, where the kernel has them as modules below /lib/modules. */
 void ini_modules_load(void);
 
+/* Make the files on the disk `device`, which are only read, the root, under files in memory that take what is
+ * written, and load drivers again from there. Ends the machine when it can't; without the kernel's overlay
+ * what is read-only stays so, which is said when it is to be `writable`. */
+void ini_root_enter(const char *device, const char *fstype, bool writable);
+
+/* Nothing is to be written to the root from now on. */
+void ini_root_seal(void);
+
 /* The link of that MAC: its name, or false. */
 bool ini_net_find(char name[16], const uint8_t mac[6]);
 void ini_net_raise(const char *link, unsigned mtu);
