@@ -95,6 +95,7 @@ RUNUK_OBJS := \
 	config/urunc.o \
 	config/words.o \
 	hypervisor/kvm.o \
+	hypervisor/loader_file.o \
 	hypervisor/monitor.o \
 	hypervisor/qemu.o \
 	hypervisor/qemu_files.o \

@@ -11,6 +11,7 @@
 
 #include "bundle/family/family.h"
 #include "config/annotations.h"
+#include "hypervisor/loader_file.h"
 #include "lib/cleanup.h"
 #include "lib/err.h"
 #include "lib/fd.h"
@@ -40,16 +41,32 @@ static const struct {
     {"unikraft", "/initrd"},
 };
 
+/* For a guest that our loader boots: the image, which is in the plan already, and the ram disk in one file.
+ */
+static int join_image(const struct ctr_plan *plan, int initrd, struct rk_err *err)
+{
+    rk_autoclose int image = -1;
+    for (size_t i = 0; i < plan->tree_count && image < 0; i++)
+        if (strcmp(plan->trees[i].target, HV_IMAGE_PATH) == 0)
+            image = rk_reopen(plan->trees[i].fd, O_RDONLY);
+    if (image < 0) {
+        errno = -image;
+        return rk_fail_errno(err, "open '%s'", plan->record->image);
+    }
+    return hv_loader_file(image, initrd, err);
+}
+
 int ctr_storage_add_initrd(struct ctr_plan *plan, int *fd, const char *name, struct rk_err *err)
 {
+    bool joined = plan->record->kind == BND_LINUX64;
     struct stat st;
-    if (plan->record->kind == BND_LINUX64 || plan->record->kind == BND_DISK)
+    if (plan->record->kind == BND_DISK)
         return rk_fail(err, -ENOTSUP,
                        "'%s': a guest that is booted as '%s' is can't be given an initial ram disk", name,
                        plan->record->image);
     if (fstat(*fd, &st) < 0)
         return rk_fail_errno(err, "'%s'", name);
-    if (!(st.st_mode & S_IROTH))
+    if (!joined && !(st.st_mode & S_IROTH))
         return rk_fail(err, -EACCES,
                        "'%s' can be read by its owner only, and QEMU runs as another user: chmod a+r it in "
                        "the image",
@@ -60,7 +77,10 @@ int ctr_storage_add_initrd(struct ctr_plan *plan, int *fd, const char *name, str
                        " MiB: give it more memory, or a smaller image",
                        name, (uint64_t)st.st_size >> 10, plan->record->memory >> 20);
     plan->record->initrd = true;
-    return ctr_plan_add_tree(plan, fd, name, HV_INITRD_PATH, err);
+    if (!joined)
+        return ctr_plan_add_tree(plan, fd, name, HV_INITRD_PATH, err);
+    rk_autoclose int both = join_image(plan, *fd, err);
+    return both < 0 ? both : ctr_plan_add_tree(plan, &both, name, HV_INITRD_PATH, err);
 }
 
 /* Add the one of that name, if it is there: 1. */
@@ -90,7 +110,7 @@ static int find_initrd(struct ctr_plan *plan, const struct bnd_image *image,
         return r < 0 ? r : 1;
     }
     if (wishes->rootfs == CFG_ROOTFS_INITRD || wishes->rootfs == CFG_ROOTFS_DISK ||
-        plan->record->kind == BND_LINUX64 || plan->record->kind == BND_DISK)
+        plan->record->kind == BND_DISK)
         return 0;
     if (asprintf(&beside, "%s.initrd", image->path) < 0)
         return rk_fail(err, -ENOMEM, "out of memory");
