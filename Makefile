@@ -295,12 +295,14 @@ $(B)/runuk-loader.elf: $(addprefix $(B)/loader/,$(LOADER_OBJS)) hypervisor/qemu/
 
 PACK_OBJS := \
 	bundle/pack/cache.o \
+	bundle/pack/confine.o \
 	bundle/pack/content.o \
 	bundle/pack/cpio.o \
 	bundle/pack/iso.o \
 	bundle/pack/main.o \
 	bundle/pack/modules.o \
 	bundle/pack/tree.o \
+	lib/bpf.o \
 	lib/depmod.o \
 	lib/err.o \
 	lib/fd.o
@@ -428,6 +430,7 @@ UNIT_OBJS_family := $(FAMILY_OBJS) \
 	tests/unit/family_lines_more.o
 
 UNIT_OBJS_filters := \
+	bundle/pack/confine.o \
 	lib/bpf.o \
 	hypervisor/solo5/hvt_filter.o \
 	hypervisor/solo5/spt_filter.o \

@@ -17,9 +17,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "bundle/pack/cache.h"
+#include "bundle/pack/confine.h"
 #include "bundle/pack/pack.h"
 #include "lib/cleanup.h"
 #include "lib/err.h"
@@ -158,7 +160,12 @@ int main(int argc, char **argv)
         fprintf(stderr, "give --root, and --cache or --out\n");
         return 2;
     }
-    int r = pk_tree_read(&tree, o.root, o.skip, &err);
+    tzset(); /* reads a file, which it would do later otherwise */
+    int r = pk_drop_capabilities(&err);
+    if (r == 0)
+        r = pk_confine(o.root, o.cache, &err);
+    if (r == 0)
+        r = pk_tree_read(&tree, o.root, o.skip, &err);
     if (r == 0) {
         r = pack(&o, &tree, &err);
         pk_tree_fini(&tree);
