@@ -352,9 +352,9 @@ $(B)/runuk-scope: $(addprefix $(B)/scope/,$(SCOPE_OBJS))
 # --- unit tests and fuzz targets ------------------------------------------------------------------------------------------------
 
 # Each is tests/unit/NAME.c, a program that prints TAP and ends with 0 when all is well.
-UNIT_TESTS := annotations boot bpf config elf family figures files filters guest hvt_call image lib load loader monitor qemu recognise record relay resolvers solo5 spec systemd urunc
+UNIT_TESTS := annotations boot bpf cache config elf family figures files filters guest hvt_call image lib load loader monitor pack qemu recognise record relay resolvers solo5 spec systemd urunc
 # Each is tests/fuzz/NAME.c with LLVMFuzzerTestOneInput, over the sources of the unit test of the same name.
-FUZZ_TESTS   := annotations boot elf family guest image loader record relay solo5 spec systemd urunc
+FUZZ_TESTS   := annotations boot cache elf family guest image loader pack record relay solo5 spec systemd urunc
 FUZZ_SOURCES  = $(patsubst %.o,%.c,$(filter-out tests/unit/% tests/fuzz/$(1).o,$(UNIT_OBJS_$(1))))
 FUZZ_SECONDS ?= 60
 
@@ -394,6 +394,13 @@ UNIT_OBJS_bpf := \
 	lib/bpf.o \
 	lib/err.o \
 	tests/unit/bpf.o
+
+UNIT_OBJS_cache := \
+	bundle/pack/cache.o \
+	lib/err.o \
+	lib/fd.o \
+	tests/fuzz/cache.o \
+	tests/unit/cache.o
 
 UNIT_OBJS_config := \
 	config/annotations.o \
@@ -502,6 +509,20 @@ UNIT_OBJS_monitor := \
 	lib/solo5.o \
 	tests/unit/monitor.o
 
+UNIT_OBJS_pack := \
+	bundle/pack/content.o \
+	bundle/pack/cpio.o \
+	bundle/pack/iso.o \
+	bundle/pack/modules.o \
+	bundle/pack/tree.o \
+	lib/depmod.o \
+	lib/err.o \
+	lib/fd.o \
+	tests/fuzz/pack.o \
+	tests/unit/pack.o
+# Of libarchive, which reads back what was written, the readers of two formats.
+$(B)/unit/pack: MAINLINK += -larchive -lz
+
 UNIT_OBJS_qemu := \
 	hypervisor/qemu/end.o \
 	hypervisor/qemu/qmp.o \
@@ -572,7 +593,7 @@ $(addprefix $(B)/unit/,$(UNIT_TESTS)): $(B)/unit/%: $$(addprefix $(B)/,$$(UNIT_O
 $(addprefix $(B)/fuzz/,$(FUZZ_TESTS)): $(B)/fuzz/%: tests/fuzz/%.c $$(call FUZZ_SOURCES,$$*)
 	@mkdir -p $(@D)
 	clang -g -O1 $(filter-out -MMD -MP,$(COMMON)) -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined \
-	    $^ -o $@ $(shell $(PKG_CONFIG) --libs jansson zlib)
+	    $^ -o $@ $(shell $(PKG_CONFIG) --libs jansson libarchive zlib)
 
 # The unit test of the same name writes its cases as first inputs, and readers of images get our guests. New inputs and crashes go below $(B)/fuzz.
 .PHONY: fuzz

@@ -21,11 +21,13 @@
 #include "lib/err.h"
 #include "lib/fd.h"
 
-#define SECTOR     2048
-#define FIRST      18  /* sector behind the volume descriptors */
-#define RECORD_MAX 254 /* bytes of a directory's record, an even number */
-#define FIXED      33  /* bytes of it in front of the name */
-#define CE_LEN     28
+#define SECTOR 2048
+/* Readers look for further volume descriptors where a smaller image has no sectors. */
+#define SECTORS_MIN 32
+#define FIRST       18  /* sector behind the volume descriptors */
+#define RECORD_MAX  254 /* bytes of a directory's record, an even number */
+#define FIXED       33  /* bytes of it in front of the name */
+#define CE_LEN      28
 
 /* Bytes that grow. */
 struct bytes {
@@ -50,8 +52,8 @@ struct layout {
     struct bytes ces;                  /* struct ce: what names areas of `more` */
     uint32_t paths_at[2], dirs_at;     /* sectors; `more` comes behind, and in front of the files, so that
                                           readers of streams can follow */
-    uint64_t sectors;
-    bool failed; /* no memory */
+    uint64_t used, sectors;            /* with what is in the files, and with what is behind them */
+    bool failed;                       /* no memory */
 };
 
 /* Room for `len` bytes at the end, all zero; NULL without memory, which is noted. */
@@ -467,13 +469,16 @@ static int place_all(struct layout *l, struct rk_err *err)
         if (!S_ISREG(e->st.st_mode))
             continue;
         size_t size = (size_t)tree->v[e->first ? e->first - 1 : i].st.st_size;
+        if (size == 0)
+            continue; /* it is nowhere */
         n->extent = e->first ? l->nodes[e->first - 1].extent : (uint32_t)next;
         next += e->first ? 0 : (size + SECTOR - 1) / SECTOR;
         if (next > UINT32_MAX)
             return rk_fail(err, -EFBIG, "the files are too large for a disk: at most 8 TiB");
         point(l, n->record, n->extent, size);
     }
-    l->sectors = next;
+    l->used = next;
+    l->sectors = next > SECTORS_MIN ? next : SECTORS_MIN;
     return 0;
 }
 
@@ -554,11 +559,10 @@ static int write_front(struct layout *l, int out, struct rk_err *err)
     return 0;
 }
 
-static int write_padding(const struct pk_entry *e, int out, struct rk_err *err)
+static int write_zeros(size_t len, int out, struct rk_err *err)
 {
     static const uint8_t zeros[SECTOR];
-    size_t rest = (size_t)e->st.st_size % SECTOR;
-    int r = rest ? rk_write_all(out, zeros, SECTOR - rest) : 0;
+    int r = rk_write_all(out, zeros, len);
     if (r < 0) {
         errno = -r;
         return rk_fail_errno(err, "write the image");
@@ -578,9 +582,12 @@ int pk_iso_write(const struct pk_content *content, int out, struct rk_err *err)
         if (!S_ISREG(e->st.st_mode) || e->first || e->st.st_size == 0)
             continue;
         r = pk_content_write(content, i, out, err);
-        if (r == 0)
-            r = write_padding(e, out, err);
+        size_t rest = (size_t)e->st.st_size % SECTOR;
+        if (r == 0 && rest)
+            r = write_zeros(SECTOR - rest, out, err);
     }
+    for (uint64_t i = l.used; i < l.sectors && r == 0; i++)
+        r = write_zeros(SECTOR, out, err);
     free(l.nodes);
     free(l.dirs.data);
     free(l.more.data);

@@ -117,6 +117,7 @@ static const struct rule pack_rules[] = {
     {"linkat(…, CACHE, …)", SYS_linkat, 1, {IS(2, CACHE)}},
     {"fchmod(…)", SYS_fchmod, 0, {{0}}},
     {"getpid()", SYS_getpid, 0, {{0}}},
+    {"geteuid()", SYS_geteuid, 0, {{0}}},
     {"mmap(…, PROT_READ | PROT_WRITE, no file, …)",
      SYS_mmap,
      2,
