@@ -299,6 +299,7 @@ PACK_OBJS := \
 	bundle/pack/content.o \
 	bundle/pack/cpio.o \
 	bundle/pack/iso.o \
+	bundle/pack/iso_numbers.o \
 	bundle/pack/main.o \
 	bundle/pack/modules.o \
 	bundle/pack/tree.o \
@@ -513,6 +514,7 @@ UNIT_OBJS_pack := \
 	bundle/pack/content.o \
 	bundle/pack/cpio.o \
 	bundle/pack/iso.o \
+	bundle/pack/iso_numbers.o \
 	bundle/pack/modules.o \
 	bundle/pack/tree.o \
 	lib/depmod.o \

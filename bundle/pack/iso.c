@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "bundle/pack/iso.h"
+#include "bundle/pack/iso_numbers.h"
 #include "lib/cleanup.h"
 #include "lib/err.h"
 #include "lib/fd.h"
@@ -48,12 +49,14 @@ struct node {
 struct layout {
     const struct pk_tree *tree;
     struct node *nodes;
-    struct bytes dirs, more, paths[2]; /* directories, further fields, path tables in either order of bytes */
-    struct bytes ces;                  /* struct ce: what names areas of `more` */
-    uint32_t paths_at[2], dirs_at;     /* sectors; `more` comes behind, and in front of the files, so that
-                                          readers of streams can follow */
-    uint64_t used, sectors;            /* with what is in the files, and with what is behind them */
-    bool failed;                       /* no memory */
+    /* Directories, each with its further fields behind it, so that readers of streams can follow; those of
+     * the one that is being made; path tables in either order of bytes. */
+    struct bytes dirs, more, paths[2];
+    struct bytes ces;              /* struct ce: what names areas of further fields */
+    size_t ces_done;               /* bytes of it, of directories that are done */
+    uint32_t paths_at[2], dirs_at; /* sectors */
+    uint64_t used, sectors;        /* with what is in the files, and with what is behind them */
+    bool failed;                   /* no memory */
 };
 
 /* Room for `len` bytes at the end, all zero; NULL without memory, which is noted. */
@@ -80,48 +83,12 @@ static void pad(struct layout *l, struct bytes *b)
         grow(l, b, SECTOR - b->len % SECTOR);
 }
 
-static void put16(uint8_t *p, uint32_t v, bool big)
-{
-    p[big] = (uint8_t)v;
-    p[!big] = (uint8_t)(v >> 8);
-}
-
-static void put32(uint8_t *p, uint32_t v, bool big)
-{
-    for (int i = 0; i < 4; i++)
-        p[big ? 3 - i : i] = (uint8_t)(v >> 8 * i);
-}
-
-/* Numbers are there in both orders of bytes. */
-static void both16(uint8_t *p, uint32_t v)
-{
-    put16(p, v, false);
-    put16(p + 2, v, true);
-}
-
-static void both32(uint8_t *p, uint32_t v)
-{
-    put32(p, v, false);
-    put32(p + 4, v, true);
-}
-
-/* Seven bytes: years from 1900 on, and UTC. */
-static void put_time(uint8_t *p, time_t t)
-{
-    struct tm tm;
-    if (!gmtime_r(&t, &tm) || tm.tm_year < 0 || tm.tm_year > 255)
-        tm = (struct tm){.tm_year = 70, .tm_mday = 1};
-    const int parts[] = {tm.tm_year, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec, 0};
-    for (size_t i = 0; i < RK_COUNT(parts); i++)
-        p[i] = (uint8_t)parts[i];
-}
-
 /* --- Rock Ridge's fields
  * ------------------------------------------------------------------------------------ */
 
 /* A CE field: where it is, and the area that it names. */
 struct ce {
-    bool in_more; /* else in dirs */
+    bool in_more; /* while its directory is being made; else in dirs, as what it names */
     size_t at, start;
     uint32_t len;
 };
@@ -184,15 +151,15 @@ static void add_attributes(struct fields *f, const struct stat *st, uint32_t lin
 {
     uint8_t *p = add_field(f, "PX", 36);
     if (p) {
-        both32(p, st->st_mode);
-        both32(p + 8, links);
-        both32(p + 16, st->st_uid);
-        both32(p + 24, st->st_gid);
+        pk_iso_both32(p, st->st_mode);
+        pk_iso_both32(p + 8, links);
+        pk_iso_both32(p + 16, st->st_uid);
+        pk_iso_both32(p + 24, st->st_gid);
     }
     p = add_field(f, "TF", 12);
     if (p) {
         *p = 2; /* modification alone */
-        put_time(p + 1, st->st_mtim.tv_sec);
+        pk_iso_put_time(p + 1, st->st_mtim.tv_sec);
     }
     if (!S_ISCHR(st->st_mode) && !S_ISBLK(st->st_mode))
         return;
@@ -201,8 +168,8 @@ static void add_attributes(struct fields *f, const struct stat *st, uint32_t lin
     bool small = major < 256 && minor < 256;
     p = add_field(f, "PN", 20);
     if (p) {
-        both32(p, small ? 0 : major);
-        both32(p + 8, small ? major << 8 | minor : minor);
+        pk_iso_both32(p, small ? 0 : major);
+        pk_iso_both32(p + 8, small ? major << 8 | minor : minor);
     }
 }
 
@@ -293,9 +260,9 @@ static struct fields begin_record(struct layout *l, const char *name, size_t len
     size_t start = l->dirs.len;
     uint8_t *p = grow(l, &l->dirs, (FIXED + len + 1) & ~(size_t)1);
     if (p) {
-        put_time(p + 18, 0);
+        pk_iso_put_time(p + 18, 0);
         p[25] = directory ? 2 : 0;
-        both16(p + 28, 1);
+        pk_iso_both16(p + 28, 1);
         p[32] = (uint8_t)len;
         memcpy(p + FIXED, name, len);
     }
@@ -355,6 +322,25 @@ static void add_entry(struct layout *l, size_t i, unsigned number)
     end_record(&f, l->nodes[i].record);
 }
 
+/* The further fields of a directory go behind it. */
+static void append_more(struct layout *l)
+{
+    size_t base = l->dirs.len, len = l->more.len;
+    pad(l, &l->more);
+    uint8_t *to = l->more.len ? grow(l, &l->dirs, l->more.len) : NULL;
+    for (; to && l->ces_done < l->ces.len; l->ces_done += sizeof(struct ce)) {
+        struct ce ce;
+        memcpy(&ce, l->ces.data + l->ces_done, sizeof ce);
+        ce.at += ce.in_more ? base : 0;
+        ce.start += base;
+        ce.in_more = false;
+        memcpy(l->ces.data + l->ces_done, &ce, sizeof ce);
+    }
+    if (to)
+        memcpy(to, l->more.data, len);
+    l->more.len = 0;
+}
+
 static void add_directory(struct layout *l, size_t dir)
 {
     struct node *n = &l->nodes[dir];
@@ -366,6 +352,7 @@ static void add_directory(struct layout *l, size_t dir)
         add_entry(l, i, number++);
     pad(l, &l->dirs);
     n->len = l->dirs.len - n->start;
+    append_more(l);
 }
 
 /* --- the tree
@@ -419,8 +406,8 @@ static void add_paths(struct layout *l, bool big)
         if (!p)
             return;
         p[0] = (uint8_t)len;
-        put32(p + 2, l->dirs_at + (uint32_t)(n->start / SECTOR), big);
-        put16(p + 6, l->nodes[n->parent].number, big);
+        pk_iso_put32(p + 2, l->dirs_at + (uint32_t)(n->start / SECTOR), big);
+        pk_iso_put16(p + 6, l->nodes[n->parent].number, big);
         if (i)
             memcpy(p + 8, l->dirs.data + n->record + FIXED, len);
     }
@@ -428,8 +415,8 @@ static void add_paths(struct layout *l, bool big)
 
 static void point(struct layout *l, size_t record, uint32_t extent, size_t len)
 {
-    both32(l->dirs.data + record + 2, extent);
-    both32(l->dirs.data + record + 10, (uint32_t)len);
+    pk_iso_both32(l->dirs.data + record + 2, extent);
+    pk_iso_both32(l->dirs.data + record + 10, (uint32_t)len);
 }
 
 static void point_to_directory(struct layout *l, size_t record, size_t dir)
@@ -440,14 +427,11 @@ static void point_to_directory(struct layout *l, size_t record, size_t dir)
 /* Sectors are known now. */
 static void place_fields(struct layout *l)
 {
-    uint32_t more_at = l->dirs_at + (uint32_t)(l->dirs.len / SECTOR);
-    for (size_t i = 0; i < l->ces.len / sizeof(struct ce); i++) {
+    for (size_t i = 0; i < l->ces.len; i += sizeof(struct ce)) {
         struct ce ce;
-        memcpy(&ce, l->ces.data + i * sizeof ce, sizeof ce);
-        uint8_t *field = (ce.in_more ? l->more.data : l->dirs.data) + ce.at;
-        both32(field + 4, more_at + (uint32_t)(ce.start / SECTOR));
-        both32(field + 12, 0);
-        both32(field + 20, ce.len);
+        memcpy(&ce, l->ces.data + i, sizeof ce);
+        pk_iso_both32(l->dirs.data + ce.at + 4, l->dirs_at + (uint32_t)(ce.start / SECTOR));
+        pk_iso_both32(l->dirs.data + ce.at + 20, ce.len);
     }
 }
 
@@ -455,7 +439,7 @@ static void place_fields(struct layout *l)
 static int place_all(struct layout *l, struct rk_err *err)
 {
     const struct pk_tree *tree = l->tree;
-    uint64_t next = l->dirs_at + (l->dirs.len + l->more.len) / SECTOR;
+    uint64_t next = l->dirs_at + l->dirs.len / SECTOR;
     for (size_t i = 0; i < tree->n; i++) {
         const struct pk_entry *e = &tree->v[i];
         struct node *n = &l->nodes[i];
@@ -490,7 +474,6 @@ static int lay_out(struct layout *l, struct rk_err *err)
     for (size_t i = 0; i < l->tree->n && !l->failed; i++)
         if (S_ISDIR(l->tree->v[i].st.st_mode))
             add_directory(l, i);
-    pad(l, &l->more);
     /* The sizes of the path tables are known before what is in them. */
     add_paths(l, false);
     size_t table = (l->paths[0].len + SECTOR - 1) / SECTOR;
@@ -522,13 +505,13 @@ static void put_descriptor(const struct layout *l, uint8_t *p)
 {
     memset(p + 8, ' ', 64); /* system and volume */
     memcpy(p + 40, "RUNUK", 5);
-    both32(p + 80, (uint32_t)l->sectors);
-    both16(p + 120, 1);
-    both16(p + 124, 1);
-    both16(p + 128, SECTOR);
-    both32(p + 132, (uint32_t)l->paths[0].len);
-    put32(p + 140, l->paths_at[0], false);
-    put32(p + 148, l->paths_at[1], true);
+    pk_iso_both32(p + 80, (uint32_t)l->sectors);
+    pk_iso_both16(p + 120, 1);
+    pk_iso_both16(p + 124, 1);
+    pk_iso_both16(p + 128, SECTOR);
+    pk_iso_both32(p + 132, (uint32_t)l->paths[0].len);
+    pk_iso_put32(p + 140, l->paths_at[0], false);
+    pk_iso_put32(p + 148, l->paths_at[1], true);
     /* The root's record, without any fields. */
     memcpy(p + 156, l->dirs.data, 34);
     p[156] = 34;
@@ -547,7 +530,7 @@ static int write_front(struct layout *l, int out, struct rk_err *err)
     memcpy(end, "\377CD001\1", 7);
     put_descriptor(l, volume);
     int r = rk_write_all(out, head, sizeof head);
-    struct bytes *all[] = {&l->paths[0], &l->paths[1], &l->dirs, &l->more};
+    struct bytes *all[] = {&l->paths[0], &l->paths[1], &l->dirs};
     for (size_t i = 0; i < RK_COUNT(all) && r == 0; i++) {
         pad(l, all[i]);
         r = l->failed ? -ENOMEM : rk_write_all(out, all[i]->data, all[i]->len);

@@ -144,6 +144,8 @@ static size_t find(const struct pk_tree *tree, bool *found, const char *path)
     size_t i = 0;
     while (i < tree->n && strcmp(tree->v[i].path, path) != 0)
         i++;
+    if (i == tree->n || found[i])
+        fprintf(stderr, "'%s' is in the tree %d times\n", path, i < tree->n);
     PROMISE(i < tree->n && !found[i]);
     found[i] = true;
     return i;

@@ -107,6 +107,7 @@ static const struct rule pack_rules[] = {
     {"readlinkat(…)", SYS_readlinkat, 0, {{0}}},
     {"getdents64(…)", SYS_getdents64, 0, {{0}}},
     {"lseek(…)", SYS_lseek, 0, {{0}}},
+    {"sysinfo(…)", SYS_sysinfo, 0, {{0}}},
     {"openat2(TREE, …)", SYS_openat2, 1, {IS(0, TREE)}},
     {"openat(…, to list a directory)", SYS_openat, 1, {IS(2, LIST)}},
     {"openat(CACHE, …)", SYS_openat, 1, {IS(0, CACHE)}},
