@@ -108,8 +108,8 @@ disk_file() {
 
 @test "the tree is taken as it is: names, modes, owners, links, devices, large files, deep and full directories" {
     local i deep=t
-    guest_bundle a sh -c 'cd /t && find . -exec stat -c "%n %f %u:%g %h %s" {} + | grep -v " 41.. .* 4096\$" | sort; find . -type l -exec readlink {} + | sort
-        find . -type f -exec md5sum {} + | sort; stat -c "%t %T" null'
+    guest_bundle a sh -c 'cd /t && find . ! -type d -exec stat -c "%n %f %u:%g %h %s" {} + | sort; find . -type d -exec stat -c "%n %f %u:%g" {} + | sort
+        readlink s1; readlink s2; find . -type f -exec md5sum {} + | sort; stat -c "%t %T" null'
     mkdir a/rootfs/t
     for ((i = 0; i < 12; i++)); do
         deep+=/d$i
@@ -124,7 +124,7 @@ disk_file() {
         ln hard1 hard2
         ln hard1 full/hard3
         head -c 3000000 /dev/urandom >large
-        touch "$(printf 'n%.0s' {1..255})" 'new
+        touch "$(printf 'n%.0s' {1..253})" 'new
 line' 'ünï' A a
         ln -s ../../outside/./x// s1
         ln -s "/$(printf 'abc/%.0s' {1..500})" s2
@@ -139,12 +139,19 @@ line' 'ünï' A a
     ended 0
     (
         cd a/rootfs/t
-        find . -exec stat -c "%n %f %u:%g %h %s" {} + | grep -v ' 41.. ' | LC_ALL=C sort
-        find . -type l -exec readlink {} + | LC_ALL=C sort
+        find . ! -type d -exec stat -c "%n %f %u:%g %h %s" {} + | LC_ALL=C sort
+        find . -type d -exec stat -c "%n %f %u:%g" {} + | LC_ALL=C sort
+        readlink s1
+        readlink s2
         find . -type f -exec md5sum -z {} + | tr '\0' '\n' | LC_ALL=C sort
         stat -c "%t %T" null
     ) >wanted
-    grep -v ' 41.. ' <<<"$output" | diff wanted -
+    diff wanted - <<<"$output"
+    # Linux cuts longer names.
+    touch "a/rootfs/t/$(printf 'n%.0s' {1..254})"
+    run_guest a
+    ended 1
+    file_has errors "has 254 bytes, and on a disk a name may have at most 253"
 }
 
 @test "files that are too large for the guest's memory are a disk without being asked for; a file of 4 GiB is an error" {
@@ -212,7 +219,7 @@ rumprun_told() {
     rumprun_told
     file_has a.out '"path":"/dev/ld0a","fstype":"blk","mountpoint":"/data"}'
     file_has a.out '"path":"/dev/ld1a","fstype":"blk","mountpoint":"/etc"}'
-    grep -aPzq 'nameserver 169.254.53.53\nsearch example\n\0' cache/*[0-9a-f]
+    grep -aPzxq 'nameserver 169\.254\.53\.53\nsearch example\n' cache/*[0-9a-f]
     # A volume takes the place of the image's directory.
     truncate -s 64K volume
     config a '.mounts += [{destination: "/data", type: "bind", source: ($dir + "/volume"), options: ["rbind"]}]' --arg dir "$PWD"

@@ -29,6 +29,7 @@
 #define RECORD_MAX  254 /* bytes of a directory's record, an even number */
 #define FIXED       33  /* bytes of it in front of the name */
 #define CE_LEN      28
+#define NAME_LEN    253 /* bytes of a name: Linux cuts longer ones */
 
 /* Bytes that grow. */
 struct bytes {
@@ -466,9 +467,23 @@ static int place_all(struct layout *l, struct rk_err *err)
     return 0;
 }
 
+static int check_names(const struct pk_tree *tree, struct rk_err *err)
+{
+    for (size_t i = 0; i < tree->n; i++) {
+        size_t len = strlen(last_part(tree->v[i].path));
+        if (len > NAME_LEN)
+            return rk_fail(err, -ENAMETOOLONG,
+                           "the name of '%.80s…' has %zu bytes, and on a disk a name may have at most %d",
+                           tree->v[i].path, len, NAME_LEN);
+    }
+    return 0;
+}
+
 static int lay_out(struct layout *l, struct rk_err *err)
 {
-    int r = find_parents(l, err);
+    int r = check_names(l->tree, err);
+    if (r == 0)
+        r = find_parents(l, err);
     if (r < 0)
         return r;
     for (size_t i = 0; i < l->tree->n && !l->failed; i++)

@@ -56,10 +56,10 @@ static uint8_t next(struct input *in)
     return in->at < in->size ? in->data[in->at++] : 0;
 }
 
-/* A name of any bytes but those that none can have, of up to 255. */
+/* A name of any bytes but those that none can have, of up to 253. */
 static void make_name(char out[256], struct input *in)
 {
-    size_t len = 1 + next(in) % (next(in) & 8 ? 255 : 12);
+    size_t len = 1 + next(in) % (next(in) & 8 ? 253 : 12);
     for (size_t i = 0; i < len; i++) {
         uint8_t c = next(in);
         out[i] = (char)(c == 0 || c == '/' ? 'a' + (char)(i % 26) : c);

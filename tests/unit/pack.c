@@ -19,7 +19,7 @@ static const struct {
     {"a file of each size", 0, "\7\1\0dNNN\7", 8, 9},
     {"directories in directories", 0, "\0\1\0dN", 5, 23},
     {"many files, so that the directory has several sectors", 0, "\7\7\0fileNNNNN\1", 13, 190},
-    {"names of 255 bytes", 0, "\7\376\10N", 4, 20},
+    {"names of 253 bytes", 0, "\7\374\10N", 4, 20},
     {"links: long, absolute, with dots and empty parts", 0, "\2\3\0linN\377\4\3\1\2\3\0\1", 14, 30},
     {"one file by several names", 0, "\7\1\0aa\3N\3\1\0aa\2\0bbN\0", 17, 9},
     {"devices and FIFOs", 0, "\4\2\0devN\1\1N", 9, 20},
