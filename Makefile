@@ -82,6 +82,7 @@ RUNUK_OBJS := \
 	bundle/hooks.o \
 	bundle/image.o \
 	bundle/judge.o \
+	bundle/loader.o \
 	bundle/resources.o \
 	bundle/spec.o \
 	bundle/spec_linux.o \
@@ -94,6 +95,7 @@ RUNUK_OBJS := \
 	config/settings.o \
 	config/urunc.o \
 	config/words.o \
+	hypervisor/image_place.o \
 	hypervisor/kvm.o \
 	hypervisor/loader_file.o \
 	hypervisor/monitor.o \
@@ -125,6 +127,7 @@ RUNUK_OBJS := \
 	lifecycle/kill.o \
 	lifecycle/list.o \
 	lifecycle/look.o \
+	lifecycle/look_guest.o \
 	lifecycle/look_text.o \
 	lifecycle/network.o \
 	lifecycle/pack.o \
@@ -250,6 +253,7 @@ $(B)/runuk-relay: $(addprefix $(B)/monitor/,$(RELAY_OBJS))
 QEMU_OBJS := \
 	hypervisor/qemu/end.o \
 	hypervisor/qemu/filter.o \
+	hypervisor/qemu/input.o \
 	hypervisor/qemu/qmp.o \
 	hypervisor/qemu/stream.o \
 	hypervisor/qemu/supervisor.o \
@@ -318,8 +322,10 @@ $(B)/runuk-pack: $(addprefix $(B)/monitor/,$(PACK_OBJS))
 
 INIT_OBJS := \
 	hypervisor/qemu/init/config.o \
+	hypervisor/qemu/init/input.o \
 	hypervisor/qemu/init/main.o \
 	hypervisor/qemu/init/modules.o \
+	hypervisor/qemu/init/mounts.o \
 	hypervisor/qemu/init/network.o \
 	hypervisor/qemu/init/ports.o \
 	hypervisor/qemu/init/root.o \
@@ -498,6 +504,7 @@ UNIT_OBJS_monitor := \
 	config/settings.o \
 	config/words.o \
 	bundle/boot.o \
+	hypervisor/image_place.o \
 	hypervisor/kvm.o \
 	hypervisor/monitor.o \
 	hypervisor/qemu.o \
@@ -527,6 +534,7 @@ $(B)/unit/pack: MAINLINK += -larchive -lz
 
 UNIT_OBJS_qemu := \
 	hypervisor/qemu/end.o \
+	hypervisor/qemu/input.o \
 	hypervisor/qemu/qmp.o \
 	hypervisor/qemu/stream.o \
 	lib/err.o \
@@ -649,13 +657,14 @@ GUEST_nosse := -DGUEST_HVT -mno-sse -mgeneral-regs-only
 
 # The same programs and two more, entered as a bare machine's boot protocols have it: NAME.multiboot (an ELF32),
 # NAME.multiboot64 (an ELF64 with its addresses in the header), NAME.pvh and NAME.linux64.
-GUESTS_BARE    := block dhcp dns exit finish front hello hog machine net net2 time web
+GUESTS_BARE    := block dhcp dns exit finish front hello hog loader machine net net2 time web
 GUEST_BARE     := linux64 multiboot multiboot64 pvh
 GUEST_BARE_LIB := bare_boot.o bare_start.o bare_transport.o bare_virtio.o
 $(foreach f,$(GUEST_BARE),$(eval GUEST_$(f) := -DGUEST_BARE -DGUEST_$(shell echo $(f) | tr a-z A-Z)))
 
-GUEST_IMAGES := $(foreach g,$(GUESTS_BARE),$(addprefix $(B)/guests/$(g).,$(GUEST_BARE))) \
-                $(foreach g,$(GUESTS),$(B)/guests/$(g).hvt $(B)/guests/$(g).spt) $(B)/guests/hello-nosse.hvt
+GUEST_IMAGES := $(foreach g,$(GUESTS_BARE),$(addprefix $(B)/guests/$(g).,$(GUEST_BARE))) $(B)/guests/machine.unikraft $(B)/guests/web.unikraft \
+                $(foreach g,$(GUESTS),$(B)/guests/$(g).hvt $(B)/guests/$(g).spt) $(B)/guests/hello-nosse.hvt \
+                $(B)/guests/application.hermit
 
 .PHONY: guests
 guests: $(GUEST_IMAGES)
@@ -708,9 +717,18 @@ $(B)/guests/%.linux64: $(B)/guests/linux64/%.o $(B)/guests/linux64/libguest.a $(
 $(B)/guests/%.multiboot64: $(B)/guests/multiboot64/%.o $(B)/guests/multiboot64/libguest.a $(B)/guests/multiboot64/guest.ld
 	$(call SAY,LINK)$(GUEST_DO_LINK)
 
+# What is taken for Unikraft's, since nobody could see of a .linux64 how it is entered.
+$(B)/guests/%.unikraft: $(B)/guests/%.linux64
+	objcopy --add-section .uk_bootinfo=/dev/null $< $@
+
 # QEMU takes an ELF64 only with addresses in its header, so the container is made an ELF32.
 $(B)/guests/%.multiboot: $(B)/guests/multiboot/%.o $(B)/guests/multiboot/libguest.a $(B)/guests/multiboot/guest.ld
 	$(call SAY,LINK)$(GUEST_DO_LINK).64 && objcopy -S -I elf64-x86-64 -O elf32-i386 $@.64 $@ && rm $@.64
+
+# What only has to look like an application of Hermit's, which Rust's compiler marks with an ABI of no system.
+$(B)/guests/%.hermit: tests/guests/%.c
+	@mkdir -p $(@D)
+	$(call SAY,LINK)$(CC) $(GUEST_FLAGS) $(GUEST_LINK) $< -o $@ && printf '\377' | dd of=$@ bs=1 seek=7 conv=notrunc status=none
 
 .SECONDARY: $(foreach f,hvt spt nosse,$(addprefix $(B)/guests/$(f)/,$(addsuffix .o,$(GUESTS)))) \
             $(foreach f,$(GUEST_BARE),$(addprefix $(B)/guests/$(f)/,$(addsuffix .o,$(GUESTS_BARE))))
@@ -878,4 +896,4 @@ help:
 clean:
 	rm -rf build build-san
 
--include $(shell find $(B) -name '*.d' 2>/dev/null)
+-include $(shell find $(B) -path $(B)/lab -prune -o -name '*.d' -print 2>/dev/null)

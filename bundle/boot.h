@@ -37,6 +37,8 @@ struct bnd_evidence {
 
 struct bnd_boot {
     unsigned kinds;   /* BND_KIND_BIT of each */
+    unsigned loads;   /* of a loader: the kinds in which it boots an application that is its initial ram disk;
+                         alone it boots nothing, and has no kinds */
     uint16_t machine; /* EM_X86_64, EM_386, …, of an ELF or implied by the protocol; 0: unknown */
     uint64_t memory;  /* bytes of guest memory from 0 on that loading it takes; 0: not known */
     struct bnd_evidence evidence[BND_EVIDENCE_MAX];

@@ -75,10 +75,11 @@ struct bnd_guest {
     /* The guest's process 1 is runuk's (lib/told.h), and what it needs to know beside the above. */
     bool own_init;
     bool terminal;               /* the console is one */
-    bool root_readonly;          /* the container's files are not to be written to */
     const struct rk_argv *user;  /* process.user: uid, gid, further groups */
     const struct rk_argv *files; /* where the engine's files belong, in the order of their numbers */
-    bool emulated;               /* by TCG: there is no hardware virtualisation below the guest */
+    const struct rk_argv *tmpfs; /* where there is to be one: options, or "-", a blank, and the path */
+    bool root_readonly;
+    bool emulated; /* by TCG: there is no hardware virtualisation below the guest */
     /* What the guest can't be told, one line each: cmdline appends, the caller logs. NULL: nobody asks. */
     struct rk_argv *warnings;
 };

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bundle/loader.h"
 #include "lib/cleanup.h"
 #include "lib/err.h"
 
@@ -186,12 +187,14 @@ int bnd_images_find(struct bnd_images *ret_images, const struct bnd_files *files
         r = refuse_kernel(wanted, r, err);
     else if (r == -ENOENT)
         r = 0;
+    if (r >= 0 && wanted->kernel)
+        images.entry_is_arg = !names_kernel(&images, wanted->kernel, entry);
+    if (r >= 0)
+        r = bnd_loader_pair(&images, files, wanted, err);
     if (r < 0) {
         bnd_images_fini(&images);
         return r;
     }
-    if (wanted->kernel)
-        images.entry_is_arg = !names_kernel(&images, wanted->kernel, entry);
     *ret_images = images;
     return images.n > 0;
 }

@@ -20,6 +20,8 @@ struct bnd_image {
     struct rk_solo5_image solo5; /* of Solo5 images; of others target is 0 and the manifest has no entries */
     const struct bnd_family *family; /* NULL: none knows it (it has no kinds then) */
     struct rk_argv keys;             /* of the family: see bnd_family.recognise */
+    struct bnd_image *loader; /* what boots it, with this as the initial ram disk: boot.kinds are that one's;
+                                 NULL: nothing does, or nothing has to (bundle/loader.h) */
 };
 
 /* All the forms in which the entrypoint exists: itself, or else its variants (NAME.hvt, NAME.spt, …). */

@@ -1,4 +1,5 @@
 /* Asks the bytes of a file what it is: a Solo5 image, an ordinary program, a boot protocol's, a family's. */
+#include <elf.h>
 #include <errno.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -85,6 +86,15 @@ static void find_family(struct bnd_image *image, const struct map *map, const st
             image->family = *f;
 }
 
+/* Object files are nobody's entrypoint, but some are a unikernel but for its last step. */
+static void find_unfinished(struct bnd_image *image, const struct bnd_elf *elf)
+{
+    for (const struct bnd_family *const *f = bnd_families; *f && !image->family; f++)
+        if ((*f)->unfinished && (*f)->unfinished(elf, &image->boot))
+            image->family = *f;
+    image->boot.ordinary = !image->family;
+}
+
 static void judge(struct bnd_image *image, const struct map *map, const struct bnd_family *family)
 {
     struct bnd_elf elf;
@@ -93,6 +103,10 @@ static void judge(struct bnd_image *image, const struct map *map, const struct b
         read_solo5(image, is_elf ? &elf : NULL);
     else
         bnd_boot_read(&image->boot, map->data, map->size, is_elf ? &elf : NULL);
+    if (image->boot.ordinary && is_elf && elf.type == ET_REL) {
+        find_unfinished(image, &elf);
+        return;
+    }
     /* An ordinary program never comes so far as to be read through by a family, nor does what is no ELF file
      * and has nothing to boot: text, say. */
     if (!image->boot.ordinary && (is_elf || bnd_boot_recognised(&image->boot)))
@@ -198,4 +212,8 @@ void bnd_image_fini(struct bnd_image *image)
     image->path = NULL;
     rk_close(&image->fd);
     rk_argv_fini(&image->keys);
+    if (image->loader)
+        bnd_image_fini(image->loader);
+    free(image->loader);
+    image->loader = NULL;
 }

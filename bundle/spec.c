@@ -50,6 +50,18 @@ static int read_root(struct bnd_spec *spec, json_t *root, struct rk_err *err)
     return spec->root_path ? 0 : out_of_memory(err);
 }
 
+/* What a tmpfs is to be like. */
+static int read_options(struct bnd_mount *mount, const struct rk_argv *options, struct rk_err *err)
+{
+    size_t size = 0;
+    if (!mount->type || strcmp(mount->type, "tmpfs") != 0 || options->n == 0)
+        return 0;
+    FILE *out = open_memstream(&mount->options, &size);
+    for (size_t i = 0; out && i < options->n; i++)
+        fprintf(out, "%s%s", i ? "," : "", options->v[i]);
+    return out && fclose(out) == 0 ? 0 : out_of_memory(err);
+}
+
 static int read_mount(struct bnd_mount *mount, const char *bundle, json_t *json, struct rk_err *err)
 {
     rk_autoargv struct rk_argv options = {0};
@@ -77,7 +89,7 @@ static int read_mount(struct bnd_mount *mount, const char *bundle, json_t *json,
         if (!mount->source)
             return out_of_memory(err);
     }
-    return 0;
+    return read_options(mount, &options, err);
 }
 
 static int read_mounts(struct bnd_spec *spec, json_t *root, struct rk_err *err)
@@ -261,6 +273,7 @@ void bnd_spec_free(struct bnd_spec *spec)
         free(spec->mounts[i].destination);
         free(spec->mounts[i].type);
         free(spec->mounts[i].source);
+        free(spec->mounts[i].options);
     }
     free(spec->mounts);
     for (size_t i = 0; i < spec->namespace_count; i++)

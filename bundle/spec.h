@@ -20,6 +20,7 @@ struct bnd_mount {
     char *source; /* NULL when not given; absolute for binds (made so against the bundle) */
     bool bind;
     bool readonly;
+    char *options; /* of a tmpfs, with commas between them; NULL when there are none */
 };
 
 struct bnd_namespace {

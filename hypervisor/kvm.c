@@ -129,15 +129,28 @@ static int run_probe(const char *path, char reason[HV_REASON])
     return 0;
 }
 
+/* Why /dev/kvm does not open. In words of our own: engines take "no such file" and "permission denied" for a
+ * bad command line of the user's. */
+static void say_closed(int error, char reason[HV_REASON])
+{
+    if (error == ENOENT)
+        snprintf(reason, HV_REASON, "there is no /dev/kvm");
+    else if (error == EACCES)
+        snprintf(reason, HV_REASON, "this user may not open /dev/kvm");
+    else if (error == EPERM)
+        snprintf(reason, HV_REASON, "the device cgroup that runuk is in does not allow /dev/kvm");
+    else if (error == ENODEV || error == ENXIO)
+        snprintf(reason, HV_REASON, "no module is loaded that drives /dev/kvm");
+    else
+        snprintf(reason, HV_REASON, "/dev/kvm cannot be opened, errno %d", error);
+}
+
 int hv_kvm_probe(const struct hv_host *host, const char *probe_binary, char reason[HV_REASON])
 {
     char key[256], path[PATH_MAX];
-    /* Words of our own: engines take "no such file" and "permission denied" for a bad command line of the
-     * user's. */
     rk_autoclose int kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
     if (kvm < 0) {
-        snprintf(reason, HV_REASON,
-                 errno == ENOENT ? "there is no /dev/kvm" : "/dev/kvm cannot be opened, errno %d", errno);
+        say_closed(errno, reason);
         return -ENODEV;
     }
     snprintf(path, sizeof path, "%s/%s", host->monitor_dir, probe_binary);

@@ -47,7 +47,8 @@ struct hv_launch {
     const struct bnd_family *family;
     enum bnd_kind kind;  /* how the image is booted */
     bool kvm;            /* by a monitor that can do without */
-    int image_fd;        /* -1 when the monitor opens it by name */
+    int image_fd;        /* -1 when the monitor opens it by name … */
+    const char *image;   /* … this one: what hv_image_place said */
     bool image_readonly; /* of a disk */
     bool initrd;         /* HV_INITRD_PATH is there; for BND_LINUX64 it holds the image, too */
     const char *told;    /* what an init of ours is told (bnd_family.tell); NULL: it is none of ours */
@@ -88,8 +89,8 @@ struct hv_monitor {
                  struct rk_err *err);
 };
 
-/* Where a monitor that opens files by name finds the image in its root; one that is a disk (BND_DISK) is
- * given by descriptor instead. */
+/* Where a monitor that opens files by name finds the image in its root, unless hv_image_place says otherwise;
+ * one that is a disk (BND_DISK) is given by descriptor instead. */
 #define HV_IMAGE_PATH  "/image"
 #define HV_INITRD_PATH "/initrd"
 #define HV_FILE_PATH   "/file" /* and a number */
@@ -100,6 +101,14 @@ struct hv_choice {
     size_t form;        /* index of the image */
     enum bnd_kind kind; /* the best of the image's that the monitor boots */
 };
+
+/* Write to *ret_place, as heap memory, where the image is to be in the monitor's root: HV_IMAGE_PATH, or
+ * where guests see that as their argv[0] (bnd_machine.path_in_front) the image's own path in the container,
+ * `path`, without empty and "." parts. That only when it is of letters, digits and "/._+-", so that no guest
+ * reads it as anything but one word, has no "..", is not longer than BND_PATH_MAX, and neither one of `files`
+ * (of hv_monitor.files) nor one of ours stands in its way. -ENOMEM. */
+int hv_image_place(char **ret_place, const char *path, const struct bnd_family *family, enum bnd_kind kind,
+                   const struct rk_argv *files);
 
 /* In the order of `features`. Ends with NULL. */
 extern const struct hv_monitor *const hv_monitors[];

@@ -64,6 +64,8 @@ static int add_supervisor(struct rk_argv *argv, const struct hv_launch *launch,
         r = rk_argv_addf(argv, "--gate=%d", launch->gate_fd);
     if (r == 0 && machine->button)
         r = rk_argv_add(argv, "--button");
+    if (r == 0 && launch->told)
+        r = rk_argv_add(argv, "--input");
     if (r == 0 && machine->reset_ends)
         r = rk_argv_add(argv, "--reset-ends");
     if (r == 0 && machine->debug_exit && machine->end == BND_END_DEBUG)
@@ -105,13 +107,19 @@ static int add_machine(struct rk_argv *argv, const struct hv_launch *launch,
         "-L",          HV_FIRMWARE_PATH,
         "-sandbox",    "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny",
         "-smp",        "1",
-        "-chardev",    "stdio,id=console,mux=off,signal=on",
         "-serial",     "chardev:console",
         NULL};
     char text[64];
     int r = add_all(argv, bare);
+    snprintf(text, sizeof text, "stdio,id=console,mux=off,signal=%s", machine->keys ? "off" : "on");
+    if (r == 0)
+        r = add_pair(argv, "-chardev", text);
     if (r == 0)
         r = add_pair(argv, "-machine", machine->type);
+    /* Which firmware microvm has by itself depends on who built QEMU. SeaBIOS keeps tables at the end of
+     * memory, where QEMU loads RAM disks. */
+    if (r == 0 && machine->bus == BND_BUS_MMIO)
+        r = add_pair(argv, "-bios", "qboot.rom");
     snprintf(text, sizeof text, "tcg,tb-size=%d", TRANSLATION_MIB);
     if (r == 0)
         r = add_pair(argv, "-accel", launch->kvm ? "kvm" : text);
@@ -191,19 +199,22 @@ static int add_image(struct rk_argv *argv, const struct hv_launch *launch)
         return -ENOMEM;
     if (launch->kind == BND_DISK)
         return 0;
-    int r = add_pair(argv, "-kernel", launch->kind == BND_LINUX64 ? HV_LOADER_PATH : HV_IMAGE_PATH);
+    int r = add_pair(argv, "-kernel", launch->kind == BND_LINUX64 ? HV_LOADER_PATH : launch->image);
     /* What the loader boots is a ram disk to QEMU, with the guest's own in it. */
     if (r == 0 && launch->kind == BND_LINUX64)
-        r = add_pair(argv, "-initrd", launch->initrd ? HV_INITRD_PATH : HV_IMAGE_PATH);
+        r = add_pair(argv, "-initrd", launch->initrd ? HV_INITRD_PATH : launch->image);
     else if (r == 0 && launch->initrd)
         r = add_pair(argv, "-initrd", HV_INITRD_PATH);
     return r < 0 || !*line ? r : add_pair(argv, "-append", line);
 }
 
-/* What an init of ours reads: digits, and files of names of ours. */
+/* What an init of ours reads: digits, files of names of ours, and a port that the supervisor has the other
+ * end of. */
 static int add_told(struct rk_argv *argv, const struct hv_launch *launch)
 {
-    int r = rk_argv_add(argv, "-fw_cfg");
+    int r = add_pair(argv, "-device", "isa-serial,index=1,chardev=input");
+    if (r == 0)
+        r = rk_argv_add(argv, "-fw_cfg");
     if (r == 0)
         r = rk_argv_addf(argv, "name=" RK_TOLD_NAME ",string=%s", launch->told);
     for (size_t i = 0; i < launch->file_count && r == 0; i++) {

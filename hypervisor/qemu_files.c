@@ -28,8 +28,7 @@ static const struct {
     bool needed;
 } firmware[] = {
     {"bios-256k.bin", true},      /* the BIOS of pc and q35 */
-    {"qboot.rom", true},          /* microvm, as QEMU asks for it … */
-    {"bios-microvm.bin", false},  /* … and as it did */
+    {"qboot.rom", true},          /* microvm, by -bios */
     {"kvmvapic.bin", false},      /* pc with KVM */
     {"linuxboot_dma.bin", false}, /* what enters a kernel behind a BIOS */
     {"linuxboot.bin", false},     {"multiboot_dma.bin", false}, {"multiboot.bin", false}, {"pvh.bin", false},

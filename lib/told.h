@@ -10,6 +10,8 @@
  *   file PATH                   the next of the files RK_TOLD_FILES 0, 1, … belongs there
  *   dns ADDRESS                 takes the place of name servers on loopback in /etc/resolv.conf
  *   disk INDEX FSTYPE ro|rw PATH    is to be mounted there; what belongs below /dev gets that name instead
+ *   tmpfs OPTIONS PATH          belongs there: words of mount(8) with commas between them, or "-"
+ *   readonly 1                  the root is, once all of this is done
  *   tty 1                       the console is a terminal
  *   user UID, group GID, and more GID   of the program: as numbers; the first group is its own
  *   cwd PATH
@@ -31,5 +33,16 @@
 #define RK_TOLD_PORT    0xf4
 #define RK_TOLD_SUCCESS 127
 #define RK_TOLD_LINE    "runuk-init: the program ended with status %d"
+
+/* The second serial port carries the program's input, since the first, the console, would lose what comes
+ * before somebody reads it, and has no end. The guest says RK_INPUT_MORE when it has room for a message, and
+ * gets one: its type, its length (two bytes, the higher one first), and so many bytes. A guest with a
+ * terminal gets its size only: rows and columns, two bytes each. */
+#define RK_INPUT_MORE 'm'
+#define RK_INPUT_DATA 'D'
+#define RK_INPUT_END  'E' /* of the input */
+#define RK_INPUT_SIZE 'S'
+#define RK_INPUT_HEAD 3
+#define RK_INPUT_MAX  2048 /* bytes of a message; the kernel keeps 4096 for whoever reads the port */
 
 #endif

@@ -2,6 +2,7 @@
  * nothing. */
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <limits.h>
 #include <sched.h>
 #include <signal.h>
@@ -28,6 +29,8 @@
 #include "lifecycle/plan.h"
 #include "lifecycle/unit.h"
 #include "sandbox/console.h"
+
+#define GROUPS_MAX 16384 /* of a caller's, to be given back */
 
 /* What create has made so far, for undoing. */
 struct work {
@@ -143,6 +146,49 @@ static int map_user(struct work *w, pid_t pid, struct rk_err *err)
     return r < 0 ? r : tell(w->sync, CTR_MSG_MAPPED, "", err);
 }
 
+/* The groups that the monitor is to come into its user namespace with: the container's, as they are outside,
+ * and those of devices. Only root of the host can give any; others' processes have their own. */
+static int take_groups(const struct ctr_plan *plan, struct rk_err *err)
+{
+    const struct bnd_spec *spec = plan->spec;
+    size_t n = 0;
+    if (!box_is_privileged() || !box_userns_is_initial())
+        return 0;
+    rk_autofree gid_t *groups = calloc(spec->group_count + plan->group_count + 1, sizeof *groups);
+    if (!groups)
+        return rk_fail(err, -ENOMEM, "out of memory");
+    for (size_t i = 0; spec->uid != 0 && i < spec->group_count; i++)
+        if (box_id_mapped(&plan->ids.gids, (uint32_t)spec->groups[i], &groups[n]))
+            n++;
+    for (size_t i = 0; i < plan->group_count; i++)
+        groups[n++] = plan->groups[i];
+    return setgroups(n, groups) < 0 ? rk_fail_errno(err, "set the monitor's groups") : 0;
+}
+
+static pid_t clone_anywhere(struct work *w, bool *born_in_v2, struct rk_err *err)
+{
+    struct ctr_plan *plan = w->plan;
+    pid_t pid = box_clone(&plan->ns, w->cgroup_fd, &w->pidfd, err);
+    if (pid < 0 && *born_in_v2) { /* before Linux 5.7, or a cgroup that refuses: it joins like any other */
+        *born_in_v2 = false;
+        pid = box_clone(&plan->ns, -1, &w->pidfd, err);
+    }
+    return pid;
+}
+
+/* 0 in the new process. */
+static pid_t clone_first(struct work *w, bool *born_in_v2, struct rk_err *err)
+{
+    gid_t own[GROUPS_MAX];
+    if (!w->plan->keeps_groups)
+        return clone_anywhere(w, born_in_v2, err);
+    int n = getgroups(RK_COUNT(own), own), r = take_groups(w->plan, err);
+    pid_t pid = r < 0 ? r : clone_anywhere(w, born_in_v2, err);
+    if (pid != 0 && n >= 0)
+        setgroups((size_t)n, own); /* in vain for who could not change them */
+    return pid;
+}
+
 /* Clone the first process, and wait until it is in its cgroup and namespaces. */
 static int spawn(struct work *w, struct rk_err *err)
 {
@@ -172,14 +218,10 @@ static int spawn(struct work *w, struct rk_err *err)
                             .trees = plan->trees,
                             .tree_count = plan->tree_count,
                             .groups = plan->groups,
-                            .group_count = plan->group_count};
+                            .group_count = plan->group_count,
+                            .keeps_groups = plan->keeps_groups};
     memcpy(init.slots, plan->slots, plan->slot_count * sizeof init.slots[0]);
-    pid_t pid = box_clone(&plan->ns, w->cgroup_fd, &w->pidfd, err);
-    if (pid < 0 &&
-        init.born_in_v2) { /* before Linux 5.7, or a cgroup that refuses: it joins like any other */
-        init.born_in_v2 = false;
-        pid = box_clone(&plan->ns, -1, &w->pidfd, err);
-    }
+    pid_t pid = clone_first(w, &init.born_in_v2, err);
     if (pid == 0)
         ctr_init_main(&init);
     box_namespaces_close(&plan->ns);

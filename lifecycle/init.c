@@ -218,6 +218,18 @@ static void before_gate(struct init *init)
         rk_close(&init->root);
 }
 
+/* What create could not make a mount of, this process perhaps can: *file is about that then, or about *fd. */
+static void find_tree(struct box_file *file, int *fd)
+{
+    int tree = file->copy ? box_tree_find(*fd) : -1;
+    if (tree >= 0) {
+        rk_close(fd);
+        *fd = tree;
+        file->copy = false;
+    }
+    file->fd = *fd;
+}
+
 /* The monitor's root: what it opens by name, and else nothing. */
 static int make_root(struct init *init, struct rk_err *err)
 {
@@ -230,7 +242,8 @@ static int make_root(struct init *init, struct rk_err *err)
         files[count++] = (struct box_file){.source = a->files->v[2 * i], .target = a->files->v[2 * i + 1]};
     for (size_t i = 0; i < a->tree_count; i++) {
         files[count] = a->trees[i];
-        files[count++].fd = init->trees[i];
+        find_tree(&files[count], &init->trees[i]);
+        count++;
     }
     int r = box_root_make(files, count, err);
     for (size_t i = 0; i < a->tree_count; i++)
@@ -265,7 +278,8 @@ struct program {
 static int confine(const struct init *init, const struct program *program, struct rk_err *err)
 {
     const struct ctr_init *a = init->args;
-    struct box_identity who = {.uid = a->uid, .gid = a->gid, .groups_fixed = init->groups_fixed};
+    bool kept = a->keeps_groups && !program->parent;
+    struct box_identity who = {.uid = a->uid, .gid = a->gid, .groups_fixed = init->groups_fixed || kept};
     rk_autofree gid_t *groups = calloc(a->spec->group_count + a->group_count + 1, sizeof *groups);
     if (!groups)
         return rk_fail(err, -ENOMEM, "out of memory");

@@ -56,6 +56,7 @@ struct ctr_init {
     size_t tree_count;
     const gid_t *groups; /* that the monitor needs beside the container's */
     size_t group_count;
+    bool keeps_groups; /* the monitor has those of this process instead */
 };
 
 /* Never returns: ends as the monitor, or with status 1 after a CTR_MSG_ERROR, or when create goes away before

@@ -49,6 +49,36 @@ static void print_device(FILE *out, const struct ctr_record *record, size_t i)
     print_addresses(out, &w->link);
 }
 
+/* The pid of its relay: 0 when it does not run. */
+static pid_t find_relay(const struct ctr_record *record)
+{
+    rk_autofree pid_t *pids = NULL;
+    size_t count = 0;
+    box_cgroup_processes(&pids, &count, &record->cgroup);
+    for (size_t i = 0; i < count; i++) {
+        char path[40], name[16] = "", state = 'Z';
+        rk_autofree char *text = NULL;
+        snprintf(path, sizeof path, "/proc/%d/stat", (int)pids[i]);
+        if (rk_read_file_at(AT_FDCWD, path, 4096, &text, NULL) == 0 &&
+            sscanf(text, "%*d (%15[^)]) %c", name, &state) == 2 && strcmp(name, "runuk-relay") == 0 &&
+            state != 'Z')
+            return pids[i];
+    }
+    return 0;
+}
+
+static void print_relay(FILE *out, const struct ctr_record *record)
+{
+    bool wanted = false;
+    for (size_t i = 0; i < record->wire_count; i++)
+        wanted = wanted || record->wires[i].wire.relayed;
+    pid_t pid = wanted ? find_relay(record) : 0;
+    if (pid)
+        fprintf(out, "relay: process %d\n", (int)pid);
+    else if (wanted)
+        fprintf(out, "relay: has ended: no DNS and DHCP until the container is started again\n");
+}
+
 static int finish(FILE *out, char **ret_text, struct rk_err *err)
 {
     return fclose(out) != 0 || !*ret_text ? rk_fail(err, -ENOMEM, "out of memory") : 0;
@@ -62,8 +92,10 @@ static int info(const struct ctr_record *record, int dir, char **ret_text, struc
     if (!out)
         return rk_fail_errno(err, "out of memory");
     bool tender = record->kind == BND_HVT || record->kind == BND_SPT;
-    fprintf(out, "container: %s\nstatus: %s\nimage: %s\nfamily: %s\nmonitor: %s%s, process %d\n", record->id,
-            ctr_status_name(ctr_record_status(record)), record->image, record->family, record->monitor,
+    fprintf(out, "container: %s\nstatus: %s\nimage: %s%s%s\nfamily: %s\nmonitor: %s%s, process %d\n",
+            record->id, ctr_status_name(ctr_record_status(record)), record->image,
+            record->loader ? ", booted by " : "", record->loader ? record->loader : "", record->family,
+            record->monitor,
             tender        ? ""
             : record->kvm ? " with KVM"
                           : ", emulated",
@@ -71,6 +103,7 @@ static int info(const struct ctr_record *record, int dir, char **ret_text, struc
     fprintf(out, "memory: %" PRIu64 " MiB\nuptime: %.1f s\n", record->memory >> 20, age(record));
     for (size_t i = 0; i < record->device_count; i++)
         print_device(out, record, i);
+    print_relay(out, record);
     return finish(out, ret_text, err);
 }
 

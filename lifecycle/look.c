@@ -11,37 +11,15 @@
 #include <unistd.h>
 
 #include "bundle/image.h"
+#include "bundle/loader.h"
 #include "config/flags.h"
 #include "hypervisor/monitor.h"
 #include "lib/cleanup.h"
 #include "lib/err.h"
 #include "lib/fd.h"
 #include "lib/json.h"
+#include "lifecycle/look_guest.h"
 #include "lifecycle/wishes.h"
-
-/* What start would find out, and stands in the command line meanwhile: addresses that are set aside for
- * examples (RFC 5737, RFC 3849). */
-static const struct bnd_guest_net example_net = {
-    .link = "eth0",
-    .ipv4 = "192.0.2.2",
-    .ipv4_gateway = "192.0.2.1",
-    .ipv4_prefix = 24,
-    .ipv6 = "2001:db8::2",
-    .ipv6_gateway = "2001:db8::1",
-    .ipv6_prefix = 64,
-    .mac = {0x02, 0x00, 0x5e, 0x10, 0x00, 0x02},
-    .mtu = 1500,
-};
-#define EXAMPLE_DNS "192.0.2.53"
-#define EXAMPLE_MAC "02:00:5e:10:00:02"
-
-static json_t *examples(void)
-{
-    return json_pack("{s:s,s:s,s:s,s:s,s:s,s:s}", example_net.ipv4, "the container's IPv4 address",
-                     example_net.ipv4_gateway, "its gateway", example_net.ipv6, "its IPv6 address",
-                     example_net.ipv6_gateway, "its IPv6 gateway", EXAMPLE_DNS, "its name server",
-                     EXAMPLE_MAC, "its MAC");
-}
 
 static json_t *look_evidence(const struct bnd_boot *boot)
 {
@@ -115,6 +93,10 @@ static json_t *look_image(const struct bnd_image *image, const char *path, bool 
         json_object_set_new(o, "architecture", json_string(bnd_machine_name(boot->machine)));
     if (boot->obstacle[0])
         json_object_set_new(o, "obstacle", json_string(boot->obstacle));
+    if (image->loader)
+        json_object_set_new(o, "loader",
+                            json_pack("{s:s,s:o}", "path", image->loader->path, "evidence",
+                                      look_evidence(&image->loader->boot)));
     if (recognised && image->solo5.target)
         json_object_set_new(o, "devices", look_devices(&image->solo5.mft));
     if (memory)
@@ -124,112 +106,9 @@ static json_t *look_image(const struct bnd_image *image, const char *path, bool 
     return o;
 }
 
-/* Most containers have no IPv6 address: one is there when the arguments speak of it. */
-static struct bnd_guest_net one_net(const struct rk_argv *args)
-{
-    struct bnd_guest_net net = example_net;
-    for (size_t i = 0; i < args->n; i++)
-        if (strstr(args->v[i], "ipv6"))
-            return net;
-    net.ipv6[0] = net.ipv6_gateway[0] = '\0';
-    return net;
-}
-
-/* The network as the guest would be told of it: of every device the example. *ret_nets is heap memory. */
-static size_t example_nets(struct bnd_guest_net **ret_nets, const struct bnd_image *image,
-                           const struct rk_argv *args)
-{
-    const struct bnd_guest_net net = one_net(args);
-    const struct rk_solo5_mft *mft = &image->solo5.mft;
-    struct bnd_guest_net *nets = calloc(mft->entries + 1, sizeof *nets);
-    size_t n = 0;
-    *ret_nets = nets;
-    if (!nets)
-        return 0;
-    for (uint32_t i = 1; i < mft->entries; i++) {
-        if (mft->e[i].type != RK_SOLO5_NET)
-            continue;
-        nets[n] = net;
-        nets[n++].device = mft->e[i].name;
-    }
-    if (!image->solo5.target) { /* one for each link: there will be one at least, most often */
-        nets[n] = net;
-        nets[n++].device = example_net.link;
-    }
-    return n;
-}
-
-/* A bundle: what its guest gets, and what its annotations ask for. All zero: a file alone. */
-struct bundle {
-    const struct bnd_spec *spec;
-    const struct cfg_annotations *wishes;
-};
-
-/* The arguments that the user has given. */
-static void collect_args(struct rk_argv *args, const struct bundle *bundle, size_t first)
-{
-    if (bundle->wishes && bundle->wishes->cmdline)
-        rk_argv_add(args, bundle->wishes->cmdline);
-    else
-        for (size_t i = first; bundle->spec && i < bundle->spec->args.n; i++)
-            rk_argv_add(args, bundle->spec->args.v[i]);
-}
-
-/* What the guest would be told. */
-static void look_cmdline(json_t *report, const struct bnd_image *image, enum bnd_kind kind,
-                         const struct bundle *bundle, size_t first_arg)
-{
-    rk_autoargv struct rk_argv args = {0}, words = {0}, warnings = {0};
-    const struct bnd_spec *spec = bundle->spec;
-    rk_autofree struct bnd_guest_net *nets = NULL;
-    rk_autofree char *line = NULL;
-    const struct rk_argv none = {0};
-    size_t size;
-    struct rk_err err;
-    collect_args(&args, bundle, first_arg);
-    size_t net_count = example_nets(&nets, image, &args);
-    const struct bnd_guest guest = {
-        .kind = kind,
-        .program = image->path,
-        .args = &args,
-        .verbatim = bundle->wishes && bundle->wishes->cmdline,
-        .env = spec ? &spec->env : &none,
-        .cwd = spec ? spec->cwd : "/",
-        .keys = &image->keys,
-        .hostname = spec ? spec->hostname : NULL,
-        .dns = EXAMPLE_DNS,
-        .nets = nets,
-        .net_count = net_count,
-        .warnings = &warnings,
-    };
-    int r = bnd_family_cmdline(image->family, &guest, &words, &err);
-    if (warnings.n > 0)
-        json_object_set_new(report, "warnings", rk_json_from_argv(&warnings));
-    if (r < 0) {
-        json_object_set_new(report, "error", json_string(err.text));
-        json_object_set_new(report, "runs", json_string("nothing"));
-        return;
-    }
-    FILE *out = open_memstream(&line, &size);
-    if (!out)
-        return;
-    for (size_t i = 0; i < words.n; i++)
-        fprintf(out, "%s%s", i ? " " : "", words.v[i]);
-    if (fclose(out) != 0)
-        return;
-    /* JSON is UTF-8: a command line that is none is shown with what can't be shown replaced. */
-    json_t *text = json_string(line);
-    for (char *p = line; !text && *p; p++)
-        if ((unsigned char)*p >= 0x80)
-            *p = '?';
-    json_object_set_new(report, "commandLine", text ? text : json_string(line));
-    if (net_count > 0)
-        json_object_set_new(report, "examples", examples());
-}
-
 /* Which of the images would be booted, how, and what it would be told; or why none. */
 static void look_choice(json_t *report, const struct bnd_images *images, const struct hv_host *host,
-                        const struct bundle *bundle)
+                        const struct ctr_look_bundle *bundle)
 {
     struct hv_choice choice;
     struct rk_err err;
@@ -243,21 +122,56 @@ static void look_choice(json_t *report, const struct bnd_images *images, const s
     json_object_set_new(report, "choice",
                         json_pack("{s:s,s:s,s:s}", "path", image->path, "monitor", choice.monitor->name,
                                   "kind", bnd_kind_name(choice.kind)));
-    look_cmdline(report, image, choice.kind, bundle, images->arg_index + !images->entry_is_arg);
+    ctr_look_guest(report, image, &choice, host, bundle, images->arg_index + !images->entry_is_arg);
+}
+
+/* The loader that lies beside it, in the directory `dir` of the host, which is called `path`. */
+static int find_loader(struct bnd_image *image, int dir, const char *path, struct rk_err *err)
+{
+    const struct bnd_spec nothing = {.mount_count = 0};
+    const struct bnd_files files = {.root_fd = dir, .spec = &nothing};
+    char *full = NULL;
+    int r = bnd_loader_find(image, &files, "", err);
+    if (r <= 0)
+        return r;
+    if (asprintf(&full, "%s%s", path, image->loader->path) < 0)
+        return rk_fail(err, -ENOMEM, "out of memory");
+    free(image->loader->path);
+    image->loader->path = full;
+    return 0;
+}
+
+/* Judge one file, and the loader beside it. */
+static int read_file(struct bnd_image *ret_image, int fd, const char *path, struct rk_err *err)
+{
+    const char *slash = strrchr(path, '/');
+    rk_autofree char *dir = strndup(slash ? path : ".", slash ? (size_t)(slash - path) : 1);
+    if (!dir)
+        return rk_fail(err, -ENOMEM, "out of memory");
+    int r = bnd_image_read(ret_image, fd, path, NULL, err);
+    if (r <= 0)
+        return r < 0 ? rk_wrap(err, "image '%s'", path) : 0;
+    rk_autoclose int dir_fd = open(*dir ? dir : "/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    int found = dir_fd < 0 ? 0 : find_loader(ret_image, dir_fd, dir, err);
+    if (found >= 0)
+        return r;
+    ret_image->fd = ret_image->fd == fd ? -1 : ret_image->fd; /* the caller's */
+    bnd_image_fini(ret_image);
+    return found;
 }
 
 static int look_at_file(json_t *report, int fd, const char *path, const struct hv_host *host,
                         struct rk_err *err)
 {
     struct bnd_image image;
-    int r = bnd_image_read(&image, fd, path, NULL, err);
+    int r = read_file(&image, fd, path, err);
     if (r < 0)
-        return rk_wrap(err, "image '%s'", path);
+        return r;
     json_array_append_new(json_object_get(report, "files"), look_image(&image, path, r > 0, host));
     if (r == 0)
         return 0;
     struct bnd_images one = {.v = &image, .n = 1};
-    const struct bundle alone = {.spec = NULL};
+    const struct ctr_look_bundle alone = {.spec = NULL};
     look_choice(report, &one, host, &alone);
     image.fd = image.fd == fd ? -1 : image.fd; /* the caller's */
     bnd_image_fini(&image);
@@ -285,6 +199,8 @@ static int look_at_name(json_t *report, int dir, const char *path, const char *n
     }
     if (r == 0)
         return 0;
+    /* What is wrong with a loader is said where that itself is listed. */
+    find_loader(&image, dir, path, &(struct rk_err){.code = 0});
     json_array_append_new(files, look_image(&image, full, true, host));
     image.fd = image.fd == fd ? -1 : image.fd; /* closed below */
     bnd_image_fini(&image);
@@ -330,7 +246,7 @@ static int look_at_directory(json_t *report, int dir, const char *path, const st
 
 /* What was found at a bundle's entrypoint. */
 static void look_at_images(json_t *report, const struct bnd_images *images, const struct hv_host *host,
-                           const struct bundle *bundle)
+                           const struct ctr_look_bundle *bundle)
 {
     for (size_t i = 0; i < images->n; i++)
         json_array_append_new(json_object_get(report, "files"),
@@ -358,7 +274,7 @@ static int look_at_bundle(json_t *report, const char *path, const struct ctr_cal
         r = bnd_images_find(&images, &files, &wishes, err);
     if (r > 0) {
         const struct hv_host host = ctr_call_host(call, &wishes);
-        const struct bundle bundle = {.spec = spec, .wishes = &wishes};
+        const struct ctr_look_bundle bundle = {.spec = spec, .files = &files, .wishes = &wishes};
         look_at_images(report, &images, &host, &bundle);
     } else if (r == 0) {
         r = ctr_wishes_check_ordinary(&wishes, spec, err);

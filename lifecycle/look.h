@@ -17,6 +17,7 @@
  *     obstacle   string: why it can't be booted anywhere; absent when nothing is in the way
  *     evidence   array of {"what": string, "offset": bytes from the beginning of the file (of what gzip
  *                holds)}
+ *     loader     {"path", "evidence"}: what boots it; absent of what boots itself
  *     devices    array of {"name": string, "type": "network" or "block"}: what the image asks for; absent
  *                when it does not say: then it gets a network device for each link
  *     memory     bytes of guest memory that it needs, as far as its bytes and its family tell
@@ -28,7 +29,9 @@
  *   warnings     array of strings: what the guest can't be told; absent when there is nothing
  *   commandLine  string: what the guest would be told, in its family's words. What only start knows stands as
  *                an example
- *   examples     object: what such an example stands for */
+ *   init         array of strings: what runuk-init, process 1 of a Linux guest that gets the container's
+ * files, would be told beside that (lib/told.h); absent for others examples     object: what such an example
+ * stands for */
 #ifndef CTR_LOOK_H
 #define CTR_LOOK_H
 

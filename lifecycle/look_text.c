@@ -60,14 +60,31 @@ static void print_monitors(const json_t *file)
     }
 }
 
+static void print_evidence(const json_t *of, const char *indent)
+{
+    size_t i;
+    json_t *e;
+    json_array_foreach(json_object_get(of, "evidence"), i, e)
+    {
+        printf("%sat 0x%" PRIx64 ": %s\n", indent, (uint64_t)json_integer_value(json_object_get(e, "offset")),
+               text_of(e, "what"));
+    }
+}
+
+static void print_loader(const json_t *loader)
+{
+    if (!loader)
+        return;
+    printf("  loader: %s\n", text_of(loader, "path"));
+    print_evidence(loader, "    ");
+}
+
 static void print_file(const json_t *file)
 {
     bool recognised = json_is_true(json_object_get(file, "recognised"));
     bool boots = json_array_size(json_object_get(file, "kinds")) > 0;
     json_int_t memory = json_integer_value(json_object_get(file, "memory"));
     const char *family = text_of(file, "family");
-    size_t i;
-    json_t *e;
     printf("%s: %s\n", text_of(file, "path"),
            boots        ? "bootable"
            : recognised ? "not bootable"
@@ -77,11 +94,8 @@ static void print_file(const json_t *file)
     print_list("kinds", json_object_get(file, "kinds"));
     if (*text_of(file, "architecture"))
         printf("  architecture: %s\n", text_of(file, "architecture"));
-    json_array_foreach(json_object_get(file, "evidence"), i, e)
-    {
-        printf("  at 0x%" PRIx64 ": %s\n", (uint64_t)json_integer_value(json_object_get(e, "offset")),
-               text_of(e, "what"));
-    }
+    print_evidence(file, "  ");
+    print_loader(json_object_get(file, "loader"));
     if (boots)
         print_devices(file);
     if (boots && memory)
@@ -91,11 +105,25 @@ static void print_file(const json_t *file)
     print_monitors(file);
 }
 
+/* Whether an example stands in what the guest is told. */
+static bool is_shown(const json_t *report, const char *example)
+{
+    bool shown = strstr(text_of(report, "commandLine"), example) != NULL;
+    size_t i;
+    json_t *v;
+    json_array_foreach(json_object_get(report, "init"), i, v)
+    {
+        shown = shown || strstr(json_string_value(v), example);
+    }
+    return shown;
+}
+
 /* The last lines: what would happen. */
 static void print_outcome(const json_t *report)
 {
     const json_t *choice = json_object_get(report, "choice");
     const char *runs = text_of(report, "runs"), *key;
+    size_t i;
     json_t *v;
     if (strcmp(runs, "runc") == 0)
         puts(strcmp(text_of(report, "type"), "bundle") == 0 ? "an ordinary container: runc gets it"
@@ -109,9 +137,15 @@ static void print_outcome(const json_t *report)
     if (!json_object_get(report, "commandLine"))
         return;
     printf("command line: %s\n", text_of(report, "commandLine"));
+    if (json_object_get(report, "init"))
+        puts("runuk-init is process 1 and is told:");
+    json_array_foreach(json_object_get(report, "init"), i, v)
+    {
+        printf("  %s\n", json_string_value(v));
+    }
     json_object_foreach(json_object_get(report, "examples"), key, v)
     {
-        if (strstr(text_of(report, "commandLine"), key))
+        if (is_shown(report, key))
             printf("  where %s stands for %s\n", key, json_string_value(v));
     }
 }

@@ -113,6 +113,7 @@ static int record_from_image(struct ctr_record *r, struct bnd_image *image, stru
     r->any_net = image->solo5.target == 0; /* no manifest */
     r->cwd = copy(spec->cwd, &failed);
     r->image = copy(image->path, &failed);
+    r->loader = copy(image->loader ? image->loader->path : NULL, &failed);
     r->family = copy(image->family->name, &failed);
     r->keys = image->keys;
     image->keys = (struct rk_argv){0};
@@ -202,17 +203,19 @@ int ctr_plan_add_tree(struct ctr_plan *plan, int *fd, const char *name, const ch
     if (plan->tree_count == CTR_TREES_MAX)
         return rk_fail(err, -E2BIG, "'%s': the monitor's root has room for %d files", name, CTR_TREES_MAX);
     int tree = box_tree_detach(*fd, err);
-    if (tree < 0 && tree != -EINVAL)
+    if (tree < 0 && tree != -EINVAL && tree != -EPERM)
         return rk_wrap(err, "'%s'", name);
     plan->trees[plan->tree_count++] =
         (struct box_file){.fd = tree < 0 ? rk_take_fd(fd) : tree, .copy = tree < 0, .target = target};
     return 0;
 }
 
-/* What a monitor that opens files by name finds in its root. The image is the very file that was judged. */
-static int plan_root(struct ctr_plan *plan, struct bnd_image *image, const struct hv_host *host,
+/* What a monitor that opens files by name finds in its root. The image, or its loader, is the very file that
+ * was judged. */
+static int plan_root(struct ctr_plan *plan, struct bnd_image *given, const struct hv_host *host,
                      struct rk_err *err)
 {
+    struct bnd_image *image = given->loader ? given->loader : given;
     struct stat st;
     int r = plan->monitor->files(host, plan->record->kind, &plan->root_files, err);
     if (r < 0)
@@ -226,13 +229,16 @@ static int plan_root(struct ctr_plan *plan, struct bnd_image *image, const struc
                        "image '%s' can be read by its owner only, and QEMU runs as another user: chmod a+r "
                        "it in the image",
                        image->path);
-    return ctr_plan_add_tree(plan, &image->fd, image->path, HV_IMAGE_PATH, err);
+    r = hv_image_place(&plan->record->image_place, image->path, given->family, plan->record->kind,
+                       &plan->root_files);
+    return r < 0 ? out_of_memory(err)
+                 : ctr_plan_add_tree(plan, &image->fd, image->path, plan->record->image_place, err);
 }
 
-/* QEMU on KVM or not, as the host and the settings have it. */
-static int plan_accel(struct ctr_plan *plan, const struct hv_host *host, struct rk_err *err)
+/* QEMU on KVM or not, as the host and the settings have it; if not, `reason` says why. */
+static int plan_accel(struct ctr_plan *plan, const struct hv_host *host, char reason[HV_REASON],
+                      struct rk_err *err)
 {
-    char reason[HV_REASON];
     struct stat st;
     int kvm = hv_qemu_accel(host, reason, err);
     if (kvm < 0)
@@ -242,14 +248,14 @@ static int plan_accel(struct ctr_plan *plan, const struct hv_host *host, struct 
     plan->record->kvm = kvm > 0;
     if (!plan->record->qemu || (host->wanted->machine && !plan->record->machine))
         return out_of_memory(err);
-    if (!kvm) {
-        rk_warn("the guest is emulated, which is slow: %s", reason);
+    if (!kvm)
         return 0;
-    }
     if (stat("/dev/kvm", &st) < 0 || rk_argv_add(&plan->root_files, "/dev/kvm") < 0 ||
         rk_argv_add(&plan->root_files, "/dev/kvm") < 0)
         return rk_fail_errno(err, "'/dev/kvm'");
-    if (plan->ids.inherited)
+    /* The device's group is none of a user namespace's, but whoever has it when he comes in keeps it. */
+    plan->keeps_groups = !plan->ids.whole && (st.st_mode & 06) != 06;
+    if (plan->ids.whole || plan->keeps_groups)
         plan->groups[plan->group_count++] = st.st_gid;
     const struct bnd_device_rule rule = {.allow = true,
                                          .type = 'c',
@@ -313,6 +319,24 @@ static int open_slots(struct ctr_plan *plan, struct bnd_image *image, const stru
     return 0;
 }
 
+/* The monitor is known: its root, and all that it is given. What is worth a warning comes last, so that an
+ * error stands alone. */
+static int plan_monitor(struct ctr_plan *plan, struct bnd_image *image, const struct hv_host *host,
+                        const struct cfg_annotations *wishes, struct rk_err *err)
+{
+    char reason[HV_REASON];
+    int r;
+    if (!plan->monitor->by_name)
+        return open_slots(plan, image, wishes, err);
+    if ((r = plan_root(plan, image, host, err)) < 0 || (r = plan_accel(plan, host, reason, err)) < 0 ||
+        (r = ctr_storage_plan(plan, image, host, wishes, err)) < 0 ||
+        (r = open_slots(plan, image, wishes, err)) < 0)
+        return r;
+    if (!plan->record->kvm)
+        rk_warn("the guest is emulated, which is slow: %s", reason);
+    return 0;
+}
+
 /* All that follows once there is a unikernel. */
 static int plan_unikernel(struct ctr_plan *plan, struct ctr_call *call, const char *id,
                           struct bnd_images *images, const struct cfg_annotations *wishes, struct rk_err *err)
@@ -350,12 +374,7 @@ static int plan_unikernel(struct ctr_plan *plan, struct ctr_call *call, const ch
         (r = box_rlimits_check(spec, plan->record->memory, err)) < 0 ||
         (r = open_monitor(plan, s->monitor_dir, err)) < 0)
         return r;
-    if (plan->monitor->by_name &&
-        ((r = plan_root(plan, image, &host, err)) < 0 || (r = plan_accel(plan, &host, err)) < 0))
-        return r;
-    if (plan->monitor->by_name && (r = ctr_storage_plan(plan, image, &host, wishes, err)) < 0)
-        return r;
-    return open_slots(plan, image, wishes, err);
+    return plan_monitor(plan, image, &host, wishes, err);
 }
 
 /* From the open rootfs on: what is asked for, what is there, what the settings say of it. 1: a unikernel. */

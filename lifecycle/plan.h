@@ -18,8 +18,9 @@ struct ctr_plan {
     struct rk_argv root_files;
     struct box_file trees[CTR_TREES_MAX];
     size_t tree_count;
-    gid_t groups[1]; /* who may open /dev/kvm */
+    gid_t groups[1]; /* who may open /dev/kvm: for the host's own user namespace, or to be come in with */
     size_t group_count;
+    bool keeps_groups; /* the monitor has those that its process was cloned with */
     struct box_namespaces ns;
     struct box_ids ids;
     uid_t uid; /* of the monitor, inside its user namespace */
@@ -38,8 +39,8 @@ int ctr_plan_make(struct ctr_plan *ret_plan, struct ctr_call *call, const char *
 void ctr_plan_fini(struct ctr_plan *plan);
 
 /* One more file of the monitor's root, at `target` (a string that stays): that very file, as a mount of its
- * own; what came out of an archive has no name that could be mounted, and is copied. Then *fd is taken over.
- * `name` is for errors. */
+ * own; for a caller who may not make one, the first process tries again (box_tree_find). What came out of an
+ * archive has no name that could be mounted, and is copied. Then *fd is taken over. `name` is for errors. */
 int ctr_plan_add_tree(struct ctr_plan *plan, int *fd, const char *name, const char *target,
                       struct rk_err *err);
 

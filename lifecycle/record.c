@@ -35,9 +35,10 @@ void ctr_record_free(struct ctr_record *r)
 {
     if (!r)
         return;
-    char *strings[] = {r->id,      r->oci_version, r->bundle,   r->rootfs,      r->created, r->image,
-                       r->monitor, r->family,      r->hostname, r->resolv_conf, r->netns,   r->network_mode,
-                       r->qemu,    r->cwd,         r->machine,  r->userns_path};
+    char *strings[] = {r->id,          r->oci_version,  r->bundle, r->rootfs,   r->created,
+                       r->image,       r->monitor,      r->family, r->hostname, r->resolv_conf,
+                       r->netns,       r->network_mode, r->qemu,   r->cwd,      r->machine,
+                       r->userns_path, r->image_place,  r->loader};
     for (size_t i = 0; i < RK_COUNT(strings); i++)
         free(strings[i]);
     json_decref(r->annotations);
@@ -46,6 +47,7 @@ void ctr_record_free(struct ctr_record *r)
     rk_argv_fini(&r->env);
     rk_argv_fini(&r->user);
     rk_argv_fini(&r->files);
+    rk_argv_fini(&r->tmpfs);
     for (size_t i = 0; i < r->device_count; i++)
         free(r->devices[i].destination);
     free(r->devices);
@@ -101,6 +103,8 @@ json_t *ctr_record_to_json(const struct ctr_record *r)
     if (*r->process.boot)
         bad |= put(j, "pidBoot", r->process.boot);
     bad |= put(j, "image", r->image);
+    bad |= put(j, "imagePlace", r->image_place);
+    bad |= put(j, "loader", r->loader);
     bad |= put(j, "monitor", r->monitor);
     bad |= put(j, "family", r->family);
     bad |= json_object_set_new(j, "keys", rk_json_from_argv(&r->keys));
@@ -116,9 +120,10 @@ json_t *ctr_record_to_json(const struct ctr_record *r)
     bad |= json_object_set_new(j, "initrd", json_boolean(r->initrd));
     bad |= json_object_set_new(j, "ownInit", json_boolean(r->own_init));
     bad |= json_object_set_new(j, "terminal", json_boolean(r->terminal));
-    bad |= json_object_set_new(j, "rootReadonly", json_boolean(r->root_readonly));
     bad |= json_object_set_new(j, "user", rk_json_from_argv(&r->user));
     bad |= json_object_set_new(j, "files", rk_json_from_argv(&r->files));
+    bad |= json_object_set_new(j, "tmpfs", rk_json_from_argv(&r->tmpfs));
+    bad |= json_object_set_new(j, "rootReadonly", json_boolean(r->root_readonly));
     bad |= json_object_set_new(j, "anyNet", json_boolean(r->any_net));
     bad |= json_object_set_new(j, "memory", json_integer((json_int_t)r->memory));
     bad |= json_object_set_new(j, "devices", devices_to_json(r));
@@ -204,6 +209,7 @@ static int strings_from_json(struct ctr_record *r, json_t *j, struct rk_err *err
         {"rootfs", &r->rootfs, true},
         {"created", &r->created, true},
         {"image", &r->image, true},
+        {"loader", &r->loader, false},
         {"monitor", &r->monitor, true},
         {"family", &r->family, true},
         {"networkMode", &r->network_mode, true},
@@ -211,6 +217,7 @@ static int strings_from_json(struct ctr_record *r, json_t *j, struct rk_err *err
         {"resolvConf", &r->resolv_conf, false},
         {"netns", &r->netns, false},
         {"usernsPath", &r->userns_path, false},
+        {"imagePlace", &r->image_place, false},
         {"machine", &r->machine, false},
         {"qemu", &r->qemu, false},
         {"cwd", &r->cwd, false},
@@ -288,9 +295,10 @@ static int fill_from_json(struct ctr_record *r, json_t *j, struct rk_err *err)
         (code = rk_json_bool(j, "", "initrd", &r->initrd, err)) < 0 ||
         (code = rk_json_bool(j, "", "ownInit", &r->own_init, err)) < 0 ||
         (code = rk_json_bool(j, "", "terminal", &r->terminal, err)) < 0 ||
-        (code = rk_json_bool(j, "", "rootReadonly", &r->root_readonly, err)) < 0 ||
         (code = rk_json_strings(j, "", "user", &r->user, err)) < 0 ||
         (code = rk_json_strings(j, "", "files", &r->files, err)) < 0 ||
+        (code = rk_json_strings(j, "", "tmpfs", &r->tmpfs, err)) < 0 ||
+        (code = rk_json_bool(j, "", "rootReadonly", &r->root_readonly, err)) < 0 ||
         (code = devices_from_json(r, j, err)) < 0 || (code = ctr_record_wires_from_json(r, j, err)) < 0 ||
         (code = rk_json_bool(j, "", "cgroupUnified", &r->cgroup.unified, err)) < 0 ||
         (code = rk_json_strings(j, "", "cgroups", &r->cgroup.paths, err)) < 0 ||

@@ -46,9 +46,11 @@ struct ctr_record {
     enum ctr_status status; /* as last written; see ctr_record_status */
     struct rk_process process;
 
-    char *image;         /* path inside the container */
-    char *monitor;       /* a name of hv_monitors */
-    char *family;        /* a name of bnd_families */
+    char *image;       /* path inside the container */
+    char *image_place; /* and in the root of a monitor that opens it by name; NULL */
+    char *loader;  /* path inside the container of what boots it, with the image as initial ram disk; NULL */
+    char *monitor; /* a name of hv_monitors */
+    char *family;  /* a name of bnd_families */
     enum bnd_kind kind;  /* how the image is booted */
     char *machine;       /* what QEMU is to be instead of the family's machine; NULL */
     char *qemu;          /* path of QEMU where the monitor uses it; NULL */
@@ -58,9 +60,10 @@ struct ctr_record {
     bool initrd, own_init; /* the guest has the one; its process 1 is runuk's (lib/told.h) */
     struct rk_argv user;   /* process.user for that: uid, gid, further groups */
     struct rk_argv files;  /* where the engine's files belong in the guest */
+    struct rk_argv tmpfs;  /* as in struct bnd_guest */
+    bool root_readonly;    /* of that guest's */
     bool terminal;
-    bool root_readonly; /* config.json says so of the root file system */
-    bool verbatim;      /* args is one string, which the guest gets as it is */
+    bool verbatim; /* args is one string, which the guest gets as it is */
     char *cwd;
     bool any_net;    /* no manifest: start adds a network device for each link */
     uint64_t memory; /* bytes */

@@ -56,6 +56,10 @@ json_t *ctr_record_wires_to_json(const struct ctr_record *record)
             json_pack("{s:s,s:s,s:i,s:s,s:i,s:s,s:i,s:s,s:i}", "mode", w->mode, "tap", w->tap, "tapIndex",
                       w->tap_ifindex, "link", w->link, "linkIndex", w->link_ifindex, "bridge", w->bridge,
                       "bridgeIndex", w->bridge_ifindex, "mac", mac, "mtu", (int)w->mtu);
+        if (o && w->relayed && json_object_set_new(o, "relayed", json_true()) < 0) {
+            json_decref(o);
+            o = NULL;
+        }
         if (o && w->ports_low > 0 &&
             json_object_set_new(o, "ports", json_pack("[i,i]", (int)w->ports_low, (int)w->ports_high)) < 0) {
             json_decref(o);
@@ -161,14 +165,14 @@ int ctr_record_wires_from_json(struct ctr_record *record, json_t *json, struct r
     {
         struct net_wire *w = &record->wires[i].wire;
         const char *mode, *tap, *link, *bridge, *mac;
-        int mtu, low = 0, high = 0;
+        int mtu, low = 0, high = 0, relayed = 0;
         json_t *before = NULL, *ports = NULL;
         w->fd = -1;
         record->wire_count = i + 1;
-        if (json_unpack(v, "{s:s,s:s,s:i,s:s,s:i,s:s,s:i,s:s,s:i,s?o,s?o}", "mode", &mode, "tap", &tap,
+        if (json_unpack(v, "{s:s,s:s,s:i,s:s,s:i,s:s,s:i,s:s,s:i,s?b,s?o,s?o}", "mode", &mode, "tap", &tap,
                         "tapIndex", &w->tap_ifindex, "link", &link, "linkIndex", &w->link_ifindex, "bridge",
-                        &bridge, "bridgeIndex", &w->bridge_ifindex, "mac", &mac, "mtu", &mtu, "before",
-                        &before, "ports", &ports) < 0)
+                        &bridge, "bridgeIndex", &w->bridge_ifindex, "mac", &mac, "mtu", &mtu, "relayed",
+                        &relayed, "before", &before, "ports", &ports) < 0)
             return malformed(err, "wires");
         if (ports && (json_unpack(ports, "[i,i]", &low, &high) < 0 || low < 1 || high < low || high > 65535))
             return malformed(err, "wires[].ports");
@@ -178,6 +182,7 @@ int ctr_record_wires_from_json(struct ctr_record *record, json_t *json, struct r
         snprintf(w->bridge, sizeof w->bridge, "%s", bridge);
         mac_from_text(w->mac, mac);
         w->mtu = (unsigned)mtu;
+        w->relayed = relayed;
         w->ports_low = (unsigned)low;
         w->ports_high = (unsigned)high;
         if (before && link_from_json(&record->wires[i].link, before) < 0)

@@ -94,7 +94,7 @@ static size_t list_mounts(struct bnd_guest_mount *mounts, const struct ctr_recor
 {
     unsigned index = record->kind == BND_DISK;
     size_t n = 0;
-    if (record->initrd && !record->own_init && !has_root_disk(record))
+    if (record->initrd && !record->own_init && !record->loader && !has_root_disk(record))
         mounts[n++] = (struct bnd_guest_mount){.kind = BND_MOUNT_INITRD, .destination = "/"};
     for (size_t i = 0; i < record->device_count; i++) {
         const struct ctr_device *d = &record->devices[i];
@@ -147,9 +147,10 @@ static int guest_args(struct rk_argv *ret_args, char **ret_told, const struct ct
         .emulated = !record->kvm,
         .own_init = record->own_init,
         .terminal = record->terminal,
-        .root_readonly = record->root_readonly,
         .user = &record->user,
         .files = &record->files,
+        .tmpfs = &record->tmpfs,
+        .root_readonly = record->root_readonly,
         .warnings = &warnings,
     };
     int r = bnd_family_cmdline(family, &guest, ret_args, err);
@@ -180,6 +181,7 @@ static int monitor_argv(struct rk_argv *ret_argv, const struct ctr_record *recor
                                .kind = record->kind,
                                .kvm = record->kvm,
                                .image_fd = CTR_SLOT_FIRST,
+                               .image = record->image_place ? record->image_place : HV_IMAGE_PATH,
                                .image_readonly = record->image_readonly,
                                .initrd = record->initrd,
                                .told = told,
@@ -227,7 +229,7 @@ static int send_exec(int gate, const struct ctr_record *record, const struct rk_
                      struct rk_err *err)
 {
     rk_autofree char *msg = malloc(RK_MESSAGE_SIZE);
-    int taps[RK_SOLO5_MFT_ENTRIES];
+    int taps[RK_SOLO5_MFT_ENTRIES] = {0};
     size_t len = 1;
     if (!msg)
         return rk_fail(err, -ENOMEM, "out of memory");

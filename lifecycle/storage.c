@@ -47,7 +47,7 @@ static int join_image(const struct ctr_plan *plan, int initrd, struct rk_err *er
 {
     rk_autoclose int image = -1;
     for (size_t i = 0; i < plan->tree_count && image < 0; i++)
-        if (strcmp(plan->trees[i].target, HV_IMAGE_PATH) == 0)
+        if (strcmp(plan->trees[i].target, plan->record->image_place) == 0)
             image = rk_reopen(plan->trees[i].fd, O_RDONLY);
     if (image < 0) {
         errno = -image;
@@ -83,41 +83,43 @@ int ctr_storage_add_initrd(struct ctr_plan *plan, int *fd, const char *name, str
     return both < 0 ? both : ctr_plan_add_tree(plan, &both, name, HV_INITRD_PATH, err);
 }
 
-/* Add the one of that name, if it is there: 1. */
-static int try_initrd(struct ctr_plan *plan, const char *name, struct rk_err *err)
+/* Open `name`: 1, and *ret_name is a copy. What is not there is 0, or, when it has to be, an error. */
+static int try_initrd(int *ret_fd, char **ret_name, const struct bnd_files *files, const char *name,
+                      const char *must, struct rk_err *err)
 {
-    rk_autoclose int fd = bnd_files_lookup(&plan->files, name, O_RDONLY, false, NULL);
-    if (fd < 0)
+    rk_autoclose int fd = bnd_files_lookup(files, name, O_RDONLY, false, NULL);
+    if (fd < 0 && !must)
         return 0;
-    int r = ctr_storage_add_initrd(plan, &fd, name, err);
-    return r < 0 ? r : 1;
+    if (fd < 0) {
+        errno = -fd;
+        return rk_fail_errno(err, "%s: '%s'", must, name);
+    }
+    *ret_name = strdup(name);
+    if (!*ret_name)
+        return rk_fail(err, -ENOMEM, "out of memory");
+    *ret_fd = rk_take_fd(&fd);
+    return 1;
 }
 
 /* That of an annotation, or one where the family's users have theirs. 1: there is one. */
-static int find_initrd(struct ctr_plan *plan, const struct bnd_image *image,
+static int find_initrd(int *ret_fd, char **ret_name, const struct bnd_files *files,
+                       const struct bnd_image *image, enum bnd_kind kind,
                        const struct cfg_annotations *wishes, struct rk_err *err)
 {
     rk_autofree char *beside = NULL;
-    const char *family = plan->record->family;
+    const char *family = image->family->name;
     int r = 0;
-    if (wishes->initrd) {
-        rk_autoclose int fd = bnd_files_lookup(&plan->files, wishes->initrd, O_RDONLY, false, NULL);
-        if (fd < 0) {
-            errno = -fd;
-            return rk_fail_errno(err, "%s: '%s'", wishes->source[CFG_INITRD], wishes->initrd);
-        }
-        r = ctr_storage_add_initrd(plan, &fd, wishes->initrd, err);
-        return r < 0 ? r : 1;
-    }
-    if (wishes->rootfs == CFG_ROOTFS_INITRD || wishes->rootfs == CFG_ROOTFS_DISK ||
-        plan->record->kind == BND_DISK)
+    if (wishes->initrd)
+        return try_initrd(ret_fd, ret_name, files, wishes->initrd, wishes->source[CFG_INITRD], err);
+    if (wishes->rootfs == CFG_ROOTFS_INITRD || wishes->rootfs == CFG_ROOTFS_DISK || kind == BND_DISK)
         return 0;
     if (asprintf(&beside, "%s.initrd", image->path) < 0)
         return rk_fail(err, -ENOMEM, "out of memory");
     for (size_t i = 0; i < RK_COUNT(initrd_names) && r == 0; i++)
         if (strcmp(family, initrd_names[i].family) == 0)
-            r = try_initrd(plan, initrd_names[i].name, err);
-    return r != 0 || strcmp(family, "linux") != 0 ? r : try_initrd(plan, beside, err);
+            r = try_initrd(ret_fd, ret_name, files, initrd_names[i].name, NULL, err);
+    return r != 0 || strcmp(family, "linux") != 0 ? r
+                                                  : try_initrd(ret_fd, ret_name, files, beside, NULL, err);
 }
 
 /* process.user, for the guest's process. */
@@ -149,6 +151,27 @@ int ctr_storage_add_file(struct ctr_plan *plan, int *fd, const char *path, struc
     return r < 0 ? r : rk_argv_add(files, path) < 0 ? rk_fail(err, -ENOMEM, "out of memory") : 0;
 }
 
+static bool is_below(const char *path, const char *dir)
+{
+    size_t len = strlen(dir);
+    return strncmp(path, dir, len) == 0 && (path[len] == '\0' || path[len] == '/');
+}
+
+/* What is to be in the guest's memory. Below these it has its own. */
+static int note_tmpfs(struct ctr_record *record, const struct bnd_spec *spec, struct rk_err *err)
+{
+    record->root_readonly = spec->root_readonly;
+    for (size_t i = 0; i < spec->mount_count; i++) {
+        const struct bnd_mount *m = &spec->mounts[i];
+        if (!m->type || strcmp(m->type, "tmpfs") != 0 || m->bind || is_below(m->destination, "/dev") ||
+            is_below(m->destination, "/proc") || is_below(m->destination, "/sys"))
+            continue;
+        if (rk_argv_addf(&record->tmpfs, "%s %s", m->options ? m->options : "-", m->destination) < 0)
+            return rk_fail(err, -ENOMEM, "out of memory");
+    }
+    return 0;
+}
+
 static int add_engine_files(struct ctr_plan *plan, struct rk_err *err)
 {
     for (size_t i = 0; i < RK_COUNT(engine_files); i++) {
@@ -167,9 +190,21 @@ int ctr_storage_add_init(struct ctr_plan *plan, struct rk_err *err)
 {
     plan->record->own_init = true;
     plan->record->terminal = plan->spec->terminal;
-    plan->record->root_readonly = plan->spec->root_readonly;
     int r = note_user(plan->record, plan->spec, err);
+    if (r == 0)
+        r = note_tmpfs(plan->record, plan->spec, err);
     return r < 0 ? r : add_engine_files(plan, err);
+}
+
+/* An application is its loader's initial ram disk, and there is room for one. */
+static int check_application(const struct bnd_image *image, const struct cfg_annotations *wishes,
+                             struct rk_err *err)
+{
+    if (!wishes->initrd || strcmp(wishes->initrd, image->path) == 0)
+        return 0;
+    return rk_fail(err, -ENOTSUP,
+                   "%s: '%s' is itself the initial ram disk of its loader '%s': there can be no other",
+                   wishes->source[CFG_INITRD], image->path, image->loader->path);
 }
 
 /* What the family does not do, in the words of who asked. */
@@ -194,20 +229,49 @@ static int check_wish(const struct bnd_image *image, const struct cfg_annotation
     return 0;
 }
 
-int ctr_storage_plan(struct ctr_plan *plan, const struct bnd_image *image, const struct hv_host *host,
-                     const struct cfg_annotations *wishes, struct rk_err *err)
+int ctr_storage_choose(struct ctr_initrd *ret, const struct bnd_files *files, const struct bnd_image *image,
+                       enum bnd_kind kind, const struct cfg_annotations *wishes, struct rk_err *err)
 {
     const struct bnd_family *family = image->family;
-    bool packs = family->init_machine && family->init_machine(plan->record->kind);
-    bool root_disk = wishes->disk_mount && strcmp(wishes->disk_mount, "/") == 0;
-    int r = find_initrd(plan, image, wishes, err);
+    *ret = (struct ctr_initrd){.fd = -1};
+    int r = image->loader ? check_application(image, wishes, err)
+            : files       ? find_initrd(&ret->fd, &ret->name, files, image, kind, wishes, err)
+                          : 0;
     if (r < 0 || (r > 0 && wishes->rootfs != CFG_ROOTFS_DISK))
         return r < 0 ? r : 0;
-    if (check_wish(image, wishes, packs, err) < 0)
+    bool packs = family->init_machine && family->init_machine(kind);
+    bool root_disk = wishes->disk_mount && strcmp(wishes->disk_mount, "/") == 0;
+    if (check_wish(image, wishes, packs, err) < 0) {
+        ctr_initrd_fini(ret);
         return err->code;
-    if (wishes->rootfs == CFG_ROOTFS_NONE || root_disk)
-        return 0;
-    if (packs)
-        return ctr_root_pack(plan, image, host, wishes, err);
-    return family->root_disks ? ctr_root_pack_directories(plan, image, host, wishes, err) : 0;
+    }
+    bool wanted = wishes->rootfs != CFG_ROOTFS_NONE && !root_disk;
+    ret->packed = packs && wanted && ret->fd < 0;
+    ret->beside = packs && wanted && ret->fd >= 0;
+    ret->directories = family->root_disks && wanted;
+    return 0;
+}
+
+void ctr_initrd_fini(struct ctr_initrd *initrd)
+{
+    rk_close(&initrd->fd);
+    free(initrd->name);
+    initrd->name = NULL;
+}
+
+int ctr_storage_plan(struct ctr_plan *plan, struct bnd_image *image, const struct hv_host *host,
+                     const struct cfg_annotations *wishes, struct rk_err *err)
+{
+    struct ctr_initrd initrd;
+    int r = ctr_storage_choose(&initrd, &plan->files, image, plan->record->kind, wishes, err);
+    if (r == 0 && image->loader)
+        r = ctr_storage_add_initrd(plan, &image->fd, image->path, err);
+    else if (r == 0 && initrd.fd >= 0)
+        r = ctr_storage_add_initrd(plan, &initrd.fd, initrd.name, err);
+    if (r == 0 && (initrd.packed || initrd.beside))
+        r = ctr_root_pack(plan, image, host, wishes, err);
+    if (r == 0 && initrd.directories)
+        r = ctr_root_pack_directories(plan, image, host, wishes, err);
+    ctr_initrd_fini(&initrd);
+    return r;
 }

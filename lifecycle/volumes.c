@@ -106,7 +106,19 @@ static int open_asked(struct ctr_plan *plan, const struct cfg_annotations *wishe
     return 0;
 }
 
-/* Whether the annotation has made a disk of it, or of something in it; or the image or its ram disk is there.
+/* A secret of an engine's, which is a file of its own: a guest that gets the container's files gets it, too.
+ */
+static bool is_secret(const struct ctr_plan *plan, const struct bnd_mount *mount)
+{
+    struct stat st;
+    return plan->record->own_init &&
+           (ctr_volumes_below(mount->destination, "/run/secrets") ||
+            ctr_volumes_below(mount->destination, "/var/run/secrets")) &&
+           stat(mount->source, &st) == 0 && S_ISREG(st.st_mode);
+}
+
+/* Whether the annotation has made a disk of it, or of something in it; or the image, its loader or its ram
+ * disk is there.
  */
 static bool is_used(const char *destination, const struct bnd_image *image,
                     const struct cfg_annotations *wishes)
@@ -115,6 +127,7 @@ static bool is_used(const char *destination, const struct bnd_image *image,
         if (ctr_volumes_below(wishes->disks[i].path, destination))
             return true;
     return (image->path && ctr_volumes_below(image->path, destination)) ||
+           (image->loader && ctr_volumes_below(image->loader->path, destination)) ||
            (wishes->initrd && ctr_volumes_below(wishes->initrd, destination));
 }
 
@@ -140,6 +153,18 @@ static int open_volume(struct ctr_plan *plan, const struct bnd_mount *mount, str
     return fd < 0 ? fd : ctr_volumes_add(plan, &fd, path, err);
 }
 
+/* A guest that waits for a disk does so without a word: better an error before. */
+static int check_needed(const struct ctr_record *record, const struct bnd_image *image, struct rk_err *err)
+{
+    const struct bnd_machine *machine = image->family->machine(record->kind);
+    if (!machine || !machine->needs_disk || record->device_count > 0)
+        return 0;
+    return rk_fail(err, -EINVAL,
+                   "image '%s' is a kernel of family %s without its disk, on which the program is: give it "
+                   "the disk by -v FILE:/NAME, or in the image with the annotation org.runuk.disk",
+                   image->path, image->family->name);
+}
+
 int ctr_volumes_open(struct ctr_plan *plan, const struct bnd_image *image,
                      const struct cfg_annotations *wishes, struct rk_err *err)
 {
@@ -147,8 +172,10 @@ int ctr_volumes_open(struct ctr_plan *plan, const struct bnd_image *image,
     int r = open_asked(plan, wishes, err);
     for (size_t i = 0; i < spec->mount_count && r == 0; i++) {
         const struct bnd_mount *m = &spec->mounts[i];
-        if (m->bind && m->source && !is_engines(m->destination) && !is_used(m->destination, image, wishes))
+        if (!m->bind || !m->source || (is_engines(m->destination) && !is_secret(plan, m)))
+            continue;
+        if (!is_used(m->destination, image, wishes))
             r = open_volume(plan, m, err);
     }
-    return r;
+    return r < 0 ? r : check_needed(plan->record, image, err);
 }

@@ -53,6 +53,24 @@ int box_tree_detach(int fd, struct rk_err *err)
     return rk_take_fd(&tree);
 }
 
+int box_tree_find(int fd)
+{
+    struct stat opened, found;
+    char link[64], path[PATH_MAX];
+    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+    ssize_t len = readlink(link, path, sizeof path - 1);
+    if (len < 0)
+        return -errno;
+    path[len] = '\0';
+    rk_autoclose int own = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    if (own < 0 || fstat(own, &found) < 0 || fstat(fd, &opened) < 0)
+        return -errno;
+    if (found.st_dev != opened.st_dev || found.st_ino != opened.st_ino)
+        return -ESTALE;
+    struct rk_err err;
+    return box_tree_detach(own, &err);
+}
+
 /* A detached tmpfs with room for `inodes` of them: its descriptor. One for nothing but its root is read-only
  * from the beginning. */
 static int make_tmpfs(size_t inodes, uint64_t bytes, struct rk_err *err)

@@ -25,6 +25,11 @@ struct box_file {
  * error. Linux 5.12 (mount_setattr). */
 int box_tree_detach(int fd, struct rk_err *err);
 
+/* The same for a file that was opened in another mount namespace, or by somebody who may not make mounts
+ * there: found again by its name, and negative when what has that name by now is another file. Needs /proc.
+ */
+int box_tree_find(int fd);
+
 /* Swap the root for a new, read-only tmpfs with these files in it, all of them read-only, and drop every
  * other mount. Without files nothing can be opened by name afterwards. Needs box_mounts_private before;
  * Linux 5.2 (fsopen, fsmount, move_mount), with files 5.12. Errors name the file. */

@@ -238,7 +238,7 @@ load config
     qemu_guest hello.multiboot
     settings '.accel = "tcg"'
     annotate org.runuk.cmdline '-device help,,x  "y'
-    boots 'cmdline: /image -device help,,x  "y'
+    boots 'cmdline: /guest -device help,,x  "y'
 }
 
 @test "family: another one than the bytes show, and one that does not exist" {

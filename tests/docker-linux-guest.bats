@@ -52,6 +52,48 @@ linux() {
     [[ $(inside find "$DOCKER_DIR/cache" -type f -printf '%f %i\n' | LC_ALL=C sort) == "$files" ]]
 }
 
+@test "docker run -i: the program reads what comes in, to its end" {
+    run -0 --separate-stderr docker run -i --rm --runtime=runuk linux sh -c 'cat; echo end' <<<'in coming'
+    [[ $output == $'in coming\nend' ]]
+}
+
+# screen_has TEXT: the terminal that the client runs on shows it.
+screen_has() {
+    grep -q -- "$1" "$BATS_TEST_TMPDIR/screen"
+}
+
+@test "docker run -it: keys are the guest's, Ctrl-C too, and it knows the size of the terminal, also when that changes" {
+    local client tty
+    cd "$BATS_TEST_TMPDIR"
+    mkfifo keys
+    cat >command <<EOF
+stty rows 33 cols 77
+tty >tty
+exec $(type -P docker) run -it --rm --name guest --runtime=runuk linux sh
+EOF
+    timeout -k 5 120 script -qec "sh $PWD/command" /dev/null <keys >screen 2>&1 3>&- &
+    client=$!
+    exec 5>keys
+    eventually 60 screen_has '/ #'
+    printf 'echo $((6 * 7)) lines\n' >&5
+    eventually 20 screen_has '^42 lines'
+    printf 'stty size\n' >&5
+    eventually 20 screen_has '^33 77'
+    tty=$(<tty)
+    stty -F "$tty" rows 44 cols 99
+    printf 'until [ "$(stty size)" = "44 99" ]; do sleep 1; done; echo changed\n' >&5
+    eventually 20 screen_has '^changed'
+    printf 'sh -c '"'"'trap "echo; echo interrupted" INT; echo waits; sleep 100'"'"'\n' >&5
+    eventually 20 screen_has '^waits'
+    printf '\003' >&5
+    eventually 20 screen_has '^interrupted'
+    printf 'exit 6\n' >&5
+    exec 5>&-
+    local status=0
+    wait "$client" || status=$?
+    [[ $status == 6 ]]
+}
+
 @test "a volume that is a file is a disk, read-only when the engine says so" {
     truncate -s 64K "$DOCKER_DIR/disk.img"
     run -0 linux -v "$DOCKER_DIR/disk.img:/data" block rw

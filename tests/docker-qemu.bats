@@ -32,27 +32,6 @@ emulate() {
     mv "$1.new" "$1"
 }
 
-# bare_image IMAGE FILE [MODE]: FROM scratch, with nothing but FILE.
-bare_image() {
-    local context=$BATS_FILE_TMPDIR/context-$1
-    mkdir -p "$context"
-    cp "$2" "$context/guest"
-    chmod "${3:-0755}" "$context/guest"
-    printf 'FROM scratch\nCOPY guest /guest\nENTRYPOINT ["/guest"]\n' >"$context/Dockerfile"
-    docker build -q -t "$1" "$context" >/dev/null
-}
-
-# urunc_image IMAGE FILE FAMILY LINE: the same, with what makes it one for urunc.
-urunc_image() {
-    local context=$BATS_FILE_TMPDIR/context-$1
-    mkdir -p "$context"
-    cp "$2" "$context/guest"
-    jq -n --arg family "$3" --arg line "$4" '{unikernelType: $family, hypervisor: "qemu", binary: "/guest", cmdline: $line} |
-        with_entries(.key |= "com.urunc.unikernel.\(.)" | .value |= @base64)' >"$context/urunc.json"
-    printf 'FROM scratch\nCOPY guest urunc.json /\nENTRYPOINT ["/guest"]\n' >"$context/Dockerfile"
-    docker build -q -t "$1" "$context" >/dev/null
-}
-
 unikernel() {
     docker run --runtime=runuk "$@"
 }
@@ -91,6 +70,25 @@ ends() {
     [[ $output == *'the guest was reset: a triple fault, or it rebooted'* ]]
     run -9 unikernel --rm finish.pvh 9 said before
     [[ $output == *'said before'* ]]
+}
+
+@test "a Hermit image as its users make it: an application, and the loader beside it" {
+    local context=$BATS_TEST_TMPDIR/context
+    mkdir "$context"
+    cp "$BUILD/guests/application.hermit" "$context/httpd"
+    cp "$BUILD/guests/loader.multiboot" "$context/hermit-loader-x86_64"
+    printf 'FROM scratch\nCOPY hermit-loader-x86_64 hermit/hermit-loader\nCOPY httpd hermit/httpd\nCMD ["/hermit/httpd"]\n' \
+        >"$context/Dockerfile"
+    docker build -q -t hermit "$context" >/dev/null
+    run -0 unikernel --rm -e 'A=b c' hermit /hermit/httpd one 'two words'
+    [[ $output == *'told:  -ip 10.213.'*' -mask 255.255.'*' -gateway 10.213.'*" env='A=b c' "*" -- one 'two words'"* ]]
+    [[ $output == *'7fELF, ABI 255'* ]]
+    run -1 unikernel --rm hermit /hermit/httpd fail
+    unikernel -d --name stays hermit /hermit/httpd stay
+    eventually 20 printed stays 'ABI 255'
+    docker exec stays :info | grep -F 'image: /hermit/httpd, booted by /hermit/hermit-loader'
+    docker stop -t 10 stays
+    ends stays 143
 }
 
 @test "a page through the published port, on the default network and on one's own, by either wiring" {

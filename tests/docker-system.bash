@@ -45,7 +45,7 @@ system_settings() {
 
 # The engine's own interface, for what is no test: a client takes a second to start in an emulated machine.
 engine() {
-    curl -fsS --max-time 60 --unix-socket /run/docker.sock -X "$1" "http://engine$2"
+    curl -fsS --max-time $((60 * RUNUK_SLOW)) --unix-socket /run/docker.sock -X "$1" "${@:3}" "http://engine$2"
 }
 
 docker_clear() {
@@ -63,11 +63,14 @@ inside() {
 # import_image IMAGE DIR CHANGE...: an image of one layer, with the files in DIR, unless it is there already. What `docker build` makes
 # of the same is no different, and takes several times as long.
 import_image() {
-    local image=$1 dir=$2 changes=()
+    local image=$1 dir=$2 changes=
     shift 2
     [[ ${SYSTEM_IMAGES:-} != *" $image "* ]] || return 0
-    while (($#)); do changes+=(--change "$1") && shift; done
-    tar -C "$dir" --owner=0 --group=0 -c . | docker import "${changes[@]}" - "$image" >/dev/null
+    while (($#)); do changes+="&changes=$(jq -rn --arg line "$1" '$line | @uri')" && shift; done
+    # What goes wrong once the engine has begun to answer stands in its answer.
+    tar -C "$dir" --owner=0 --group=0 -c . |
+        engine POST "/images/create?fromSrc=-&repo=$image$changes" -H 'Content-Type: application/x-tar' --data-binary @- |
+        jq -es 'length > 0 and all(has("status"))' >/dev/null
 }
 
 busybox_image() {
@@ -81,6 +84,10 @@ busybox_image() {
     rm -rf "$root"
 }
 
+image_of() {
+    import_image "$@"
+}
+
 guest_image() {
     local root=$DOCKER_DIR/image-$1
     mkdir -p "$root"
@@ -92,7 +99,7 @@ guest_image() {
 
 # As traces of docker.bash, on a machine that does other things too; and systemd's units.
 traces() {
-    ps -eo comm= | grep -E '^(containerd-shim|runuk|runc|docker-proxy)' | LC_ALL=C sort
+    ps -eo comm= | grep -E '^(containerd-shim|runuk|runc|docker-proxy|qemu-system)' | LC_ALL=C sort
     ip -o link | sed 's/^[0-9]*: \([^:@]*\)[@:].*/link \1/' | LC_ALL=C sort
     tc qdisc | sed 's/^/tc /' | LC_ALL=C sort
     find /run/docker /run/containerd /run/runc /run/runuk -not -path '/run/docker/netns/*' 2>/dev/null | LC_ALL=C sort

@@ -83,6 +83,32 @@ guest_image() {
     docker build -q -t "$1" "$context" >/dev/null
 }
 
+# image_of IMAGE DIR LINE…: FROM scratch, with the files in DIR and then these lines of a Dockerfile.
+image_of() {
+    local image=$1 dir=$2
+    shift 2
+    printf '%s\n' 'FROM scratch' 'COPY . /' "$@" >"$dir.Dockerfile"
+    docker build -q -t "$image" -f "$dir.Dockerfile" "$dir" >/dev/null
+}
+
+# bare_image IMAGE FILE [MODE]: with nothing but FILE, which is its entrypoint.
+bare_image() {
+    local dir=$BATS_FILE_TMPDIR/context-$1
+    mkdir -p "$dir"
+    install -m "${3:-0755}" "$2" "$dir/guest"
+    image_of "$1" "$dir" 'ENTRYPOINT ["/guest"]'
+}
+
+# urunc_image IMAGE FILE FAMILY LINE: the same, with what makes it one for urunc.
+urunc_image() {
+    local dir=$BATS_FILE_TMPDIR/context-$1
+    mkdir -p "$dir"
+    install -m 0755 "$2" "$dir/guest"
+    jq -n --arg family "$3" --arg line "$4" '{unikernelType: $family, hypervisor: "qemu", binary: "/guest", cmdline: $line} |
+        with_entries(.key |= "com.urunc.unikernel.\(.)" | .value |= @base64)' >"$dir/urunc.json"
+    image_of "$1" "$dir" 'ENTRYPOINT ["/guest"]'
+}
+
 # program_image IMAGE PROGRAM…: the image `busybox`, and in it programs of this machine with the libraries that they need.
 program_image() {
     local context=$BATS_FILE_TMPDIR/context-$1 image=$1 program

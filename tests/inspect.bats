@@ -124,6 +124,27 @@ pe() {
     done
 }
 
+@test "a program for Rumprun that is not baked is refused in words, and never runc's; another object file is runc's" {
+    printf 'int main(void) { return 0; }\n' >a.c
+    gcc -c a.c -o object
+    printf 'rumprun-netbsd' >recipe
+    objcopy --add-section .note.rumprun.bakerecipe=recipe object unbaked
+    look unbaked
+    has '.runs == "nothing" and .files[0].family == "rumprun" and .files[0].kinds == []'
+    has '.files[0].obstacle | test("rumprun-bake hw_virtio")'
+    equal "$(bytes_at unbaked "$(offset 'section .note.rumprun')" 14)" "$(printf rumprun-netbsd | od -An -tx1 | tr -d ' \n')"
+    run -0 runuk inspect unbaked
+    said 'unbaked: not bootable'
+    said "image 'unbaked' is a program of Rumprun's that is not baked"
+    bundle a hello
+    cp unbaked a/rootfs/guest
+    run create a
+    ended 1
+    said "image '/guest' is a program of Rumprun's that is not baked: make the unikernel of it with rumprun-bake hw_virtio"
+    look object
+    has '.runs == "runc"'
+}
+
 @test "a Linux kernel is one, modules and initrds are not" {
     local kernel
     truncate -s 8K bzimage

@@ -5,6 +5,7 @@
 # shellcheck disable=SC2154 # background sets job
 
 load oci
+load users
 
 setup_file() {
     LINUX=$("$BATS_TEST_DIRNAME/lab/guest-kernel")
@@ -59,6 +60,64 @@ network() {
     ip -n "$C" route add default via 10.99.0.1
     ip -n "$C" route add 10.77.0.0/16 via 10.99.0.9
     config "$1" '(.linux.namespaces[] | select(.type == "network")).path = $path' --arg path "/run/netns/$C"
+}
+
+# run_guest_on FILE ID: the same with input.
+run_guest_on() {
+    status=0
+    output=$(runuk run --bundle "$BATS_TEST_TMPDIR/$2" "$2" <"$1" 2>errors) || status=$?
+}
+
+@test "the program reads the container's input, every byte and to its end, however slowly" {
+    guest_bundle a sh
+    printf 'echo from $(uname -s)\nexit 9' >script
+    run_guest_on script a
+    ended 9
+    equal "$output" 'from Linux'
+    head -c 10000 /dev/urandom >bytes # more than a message, and than the program's pipe holds
+    guest_bundle b sh -c 'busybox sleep 1; busybox md5sum'
+    run_guest_on bytes b
+    ended 0
+    equal "$output" "$(md5sum <bytes)"
+    # An end that comes at once; and who does not read is not kept by who writes.
+    guest_bundle c cat
+    run_guest_on /dev/null c
+    ended 0
+    equal "$output" ''
+    guest_bundle d sh -c 'busybox head -c 10; exit 3'
+    run_guest_on <(yes) d
+    ended 3
+    equal "$output" $'y\ny\ny\ny\ny'
+}
+
+@test "inspect shows what the guest gets: the kernel's line, and what runuk-init is told" {
+    guest_bundle a cat /proc/cmdline
+    config a '.process.env += ["A=b c"] | .process.user = {uid: 7, gid: 8, additionalGids: [9]} | .process.cwd = "/tmp"'
+    runuk inspect --json a >report.json
+    run_guest a
+    ended 0
+    equal "$(jq -r .commandLine report.json)" "$output"
+    said 'rdinit=/.runuk-init'
+    jq -e '.init - ["hostname guest", "user 7", "group 8", "more 9", "cwd /tmp", "env PATH=/bin", "env A=b c", "arg cat", "arg /proc/cmdline"]
+        | all(test("^(net|address|route|dns) "))' report.json
+    jq -e '.init | index("arg cat") and index("env A=b c") and index("address 192.0.2.2/24")' report.json
+    run -0 runuk inspect a
+    said $'runuk-init is process 1 and is told:\n  hostname guest\n'
+    said 'where 192.0.2.2 stands for'
+    # The kernel alone; one with a ram disk of its own; one that gets no files.
+    runuk inspect --json a/rootfs/vmlinuz >report.json
+    jq -e '(.commandLine | test("rdinit=/.runuk-init")) and (.init | index("cwd /"))' report.json
+    printf x >a/rootfs/initrd
+    config a '.process.args = ["/vmlinuz", "/bin/cat", "x"]'
+    runuk inspect --json a >report.json
+    jq -e '(.commandLine | test("rdinit=/bin/cat -- x$")) and (has("init") | not)' report.json
+    rm a/rootfs/initrd
+    config a '.annotations = {"org.runuk.rootfs": "none"}'
+    runuk inspect --json a >report.json
+    jq -e '(.commandLine | test("runuk-init") | not) and (has("init") | not)' report.json
+    config a '.annotations = {"org.runuk.initrd": "/nowhere"}'
+    runuk inspect --json a >report.json
+    jq -e '.runs == "nothing" and .error == "annotation '"'org.runuk.initrd': '/nowhere'"': No such file or directory"' report.json
 }
 
 @test "the command's output and status are the container's; arguments, environment, directory and user are as given" {
@@ -132,6 +191,40 @@ network() {
     wait "$job" || status=$?
     equal "$status" 3
     file_has a.out goodbye
+}
+
+# uncompressed KERNEL: the ELF file in a bzImage. Where its payload is stands in the header, and what packed it in its first bytes.
+uncompressed() {
+    local sectors offset size
+    sectors=$(od -A n -t u1 -j 0x1f1 -N 1 "$1")
+    offset=$(($(od -A n -t u4 -j 0x248 -N 4 "$1") + (sectors + 1) * 512))
+    size=$(od -A n -t u4 -j 0x24c -N 4 "$1")
+    # Its last four bytes are the unpacked size.
+    tail -c +$((offset + 1)) "$1" | head -c $((size - 4)) >payload
+    case $(od -A n -t x1 -N 4 payload) in
+        *'02 21 4c 18') lz4 -dc payload ;;
+        *'fd 37 7a 58') xz -dc --single-stream payload ;;
+        *'28 b5 2f fd') zstd -dc payload ;;
+        *) fail "payload of '$1' is packed in a way unknown here" ;;
+    esac
+}
+
+@test "an uncompressed kernel (vmlinux) is entered by PVH, on a microvm, with drivers for its devices" {
+    guest_bundle a sh -c 'uname -s; ping -c 1 -W 5 10.99.0.1 >/dev/null && echo reached; cat /data/word; exit 9'
+    uncompressed a/rootfs/vmlinuz >a/rootfs/vmlinux
+    rm a/rootfs/vmlinuz
+    runuk inspect a/rootfs/vmlinux >inspected
+    file_has inspected 'kinds: pvh'
+    network a
+    mkdir tree
+    echo from the volume >tree/word
+    truncate -s 4M data.img
+    mke2fs -q -t ext4 -d tree data.img
+    config a '.process.args[0] = "/vmlinux" | .mounts = [{destination: "/data", type: "bind", source: $file, options: ["bind"]}]' --arg file "$PWD/data.img"
+    run_guest a
+    ended 9
+    # Its kernel says that there is no PCI, too.
+    said $'Linux\nreached\nfrom the volume'
 }
 
 @test "the tree is taken as it is: links, modes, owners, names; nothing of the host's is" {
@@ -233,4 +326,60 @@ line"
     run_guest a
     ended 1
     file_has errors 'the guest was reset'
+}
+
+@test "a read-only root, a tmpfs with its options, a secret, and a disk beside them" {
+    guest_bundle a sh -c 'echo one >/scratch/file && cat /scratch/file; busybox touch /file; busybox touch /data/file && echo written;
+        busybox mount; cat /etc/hosts /run/secrets/word; ls /run/secrets'
+    truncate -s 16M disk
+    mke2fs -q -t ext4 disk
+    chmod 666 disk
+    echo '10.1.2.3 db' >hosts
+    echo 'open sesame' >word
+    mkdir account
+    config a --arg dir "$PWD" '.root.readonly = true | .mounts = [
+        {destination: "/scratch", type: "tmpfs", source: "tmpfs", options: ["nosuid", "noexec", "rprivate", "size=64k", "mode=700"]},
+        {destination: "/data/memory", type: "tmpfs", source: "tmpfs"},
+        {destination: "/dev/shm", type: "tmpfs", source: "shm"},
+        {destination: "/etc/hosts", type: "bind", source: "\($dir)/hosts", options: ["bind"]},
+        {destination: "/run", type: "tmpfs", source: "tmpfs"},
+        {destination: "/run/secrets/word", type: "bind", source: "\($dir)/word", options: ["bind", "ro"]},
+        {destination: "/run/secrets/account", type: "bind", source: "\($dir)/account", options: ["bind", "ro"]},
+        {destination: "/data", type: "bind", source: "\($dir)/disk", options: ["bind", "rw"]}]'
+    run_guest a
+    said $'one\ntouch: /file: Read-only file system\nwritten\n'
+    said 'tmpfs on /scratch type tmpfs (rw,nosuid,noexec,relatime,size=64k,mode=700'
+    said 'tmpfs on /data/memory type tmpfs (rw'
+    said $'10.1.2.3 db\nopen sesame\nword'
+    said_not account # a directory, as there is one in every pod
+}
+
+@test "a disk is left clean, whatever still runs; one that was not is read all the same" {
+    guest_bundle a sh -c 'echo kept >/data/kept; sleep 1000 >/data/open & exit 3'
+    truncate -s 16M disk
+    mke2fs -q -t ext4 disk
+    chmod 666 disk
+    config a --arg disk "$PWD/disk" '.mounts = [{destination: "/data", type: "bind", source: $disk, options: ["bind"]}]'
+    run_guest a
+    ended 3
+    run dumpe2fs -h disk
+    said 'Filesystem state:         clean'
+    said_not needs_recovery
+    # As if the machine had been switched off.
+    debugfs -w -R 'feature needs_recovery' disk 2>/dev/null
+    config a '.process.args = ["/vmlinuz", "cat", "/data/kept"] | .mounts[0].options = ["bind", "ro"]'
+    run_guest a
+    said kept
+}
+
+# The cache is root's; who has none does without.
+@test "an ordinary user's guest gets the container's files" {
+    users_setup
+    guest_bundle a sh -c 'echo it runs; exit 5'
+    mapped a 0 "$USER_ID" 1
+    for_user
+    run -5 by_user "$PWD/programs/runuk" --settings "$SETTINGS" run --bundle a a
+    said 'it runs'
+    [[ ! -e cache ]]
+    equal "$(find xdg/runuk -mindepth 1 -not -name ".runuk-*")" ''
 }

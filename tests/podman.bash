@@ -19,6 +19,7 @@ podman_up() {
     "$SPACE" run "$PODMAN_DIR" --owner $$ >/dev/null 2>&1 3>&- &
     export PODMAN_UP_PID=$!
     "$SPACE" wait "$PODMAN_DIR"
+    jq '. + {accel: "tcg"}' "$PODMAN_DIR/runuk.json" >"$PODMAN_DIR/emulated.json"
     busybox_image
 }
 
@@ -76,6 +77,26 @@ guest_image() {
     mkdir -p "$context"
     cp "$BUILD/guests/$2".{hvt,spt} "$context/"
     printf 'FROM scratch\nCOPY %s.* /\nENTRYPOINT ["/%s"]\n' "$2" "$2" >"$context/Dockerfile"
+    build "$1" "$context"
+}
+
+# bare_image IMAGE FILE: FROM scratch, with nothing but FILE.
+bare_image() {
+    local context=$BATS_FILE_TMPDIR/context-$1
+    mkdir -p "$context"
+    cp "$2" "$context/guest"
+    printf 'FROM scratch\nCOPY guest /guest\nENTRYPOINT ["/guest"]\n' >"$context/Dockerfile"
+    build "$1" "$context"
+}
+
+# urunc_image IMAGE FILE FAMILY LINE: the same, with what makes it one for urunc.
+urunc_image() {
+    local context=$BATS_FILE_TMPDIR/context-$1
+    mkdir -p "$context"
+    cp "$2" "$context/guest"
+    jq -n --arg family "$3" --arg line "$4" '{unikernelType: $family, hypervisor: "qemu", binary: "/guest", cmdline: $line} |
+        with_entries(.key |= "com.urunc.unikernel.\(.)" | .value |= @base64)' >"$context/urunc.json"
+    printf 'FROM scratch\nCOPY guest urunc.json /\nENTRYPOINT ["/guest"]\n' >"$context/Dockerfile"
     build "$1" "$context"
 }
 

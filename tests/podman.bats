@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
-# `podman --runtime=runuk` of unikernels, alone and in pods, and of ordinary images.
+# `podman --runtime=runuk` of unikernels, alone and in pods, and of ordinary images. Guests in QEMU are emulated, so that they are the
+# same everywhere.
 
 load podman.bash
 
@@ -7,6 +8,10 @@ setup_file() {
     podman_up
     local guest
     for guest in hello exit web hog time; do guest_image "$guest" "$guest"; done
+    for guest in block.multiboot dns.pvh finish.multiboot finish.pvh hello.pvh time.pvh web.pvh; do
+        bare_image "$guest" "$BUILD/guests/$guest"
+    done
+    urunc_image button "$BUILD/guests/finish.pvh" osv button
     if "$BUILD/runuk-hvt" --probe; then export TARGET=hvt; else export TARGET=spt; fi
 }
 
@@ -20,6 +25,16 @@ teardown() {
 
 unikernel() {
     podman --runtime=runuk run "$@"
+}
+
+# bare IMAGE: a run of a guest in QEMU.
+bare() {
+    podman --runtime=runuk --runtime-flag "settings=$PODMAN_DIR/emulated.json" run "$@"
+}
+
+# page NAME [OPTION…]: the web guest in QEMU, with its address.
+page() {
+    bare -d --name "$@" web.pvh '--ipv4={ipv4.cidr}' '--ipv4-gateway={ipv4.gateway}'
 }
 
 @test "run: the guest's output, its arguments whole, and its exit status" {
@@ -429,6 +444,112 @@ YAML
     run ! podman container exists played-web
 }
 
+@test "QEMU: arguments, output, exit statuses, and what is in the way in one line" {
+    run -0 bare --rm hello.pvh one '{hostname}' '{ipv4}'
+    [[ $output == 'Hello from pvh'*$'\narg[0]: one\narg[1]: '[0-9a-f]*$'\narg[2]: 10.215.0.'* ]]
+    run -7 bare --rm finish.multiboot 7
+    run -1 bare --rm finish.pvh triple-fault
+    run -126 bare --rm -v "$BATS_TEST_TMPDIR:/data" --network none block.multiboot info
+    [[ ${#lines[@]} == 1 && $output == *"volume '/data'"* ]]
+    run -0 bare --rm --init --read-only --tmpfs /tmp --hostname here --add-host db:1.2.3.4 --dns 10.9.9.9 --mac-address 02:00:00:00:00:77 \
+        hello.pvh '{hostname}' '{dns}' '{mac}'
+    [[ $output == *$'\narg[0]: here\narg[1]: 10.9.9.9\narg[2]: 02:00:00:00:00:77'* ]]
+}
+
+@test "QEMU: a page through the published port; pause, exec, stats, a health check, restart, rm -f" {
+    local pid
+    page web -p 8080:80 -m 200m --health-cmd ':alive' --health-interval disable
+    run -0 fetch http://127.0.0.1:8080/plain
+    [[ $output == *'target: pvh'*"ipv4: $(address web)/24"* ]]
+    podman pause web
+    run ! inside curl -fsS --max-time 1 http://127.0.0.1:8080/plain
+    podman unpause web
+    run -0 podman exec web :info
+    [[ $output == *'monitor: qemu, emulated'*"address $(address web)/24"* ]]
+    run -0 podman stats --no-stream --format '{{.MemUsage}} {{.PIDs}}' web
+    [[ $output == *' / 209.7MB '[4-8] ]]
+    podman healthcheck run web
+    podman restart -t 5 web
+    run -0 fetch http://127.0.0.1:8080/plain
+    [[ $output == *'requests: 1'* ]]
+    pid=$(field web '{{.State.Pid}}')
+    podman rm -f -t 0 web
+    run ! inside test -e "/proc/$pid"
+    run ! inside pgrep '^(qemu|runuk)'
+}
+
+@test "QEMU: stop by the power button, at once without, by force when the grace time is over; restart policy" {
+    bare -d --name button --network none button
+    eventually 20 printed button 'waiting for the power button'
+    podman stop -t 20 button
+    field_is button '{{.State.Status}} {{.State.ExitCode}}' 'exited 0'
+    printed button '^power button'
+    bare -d --name plain --network none time.pvh wait
+    eventually 20 printed plain waiting
+    podman stop -t 20 plain
+    field_is plain '{{.State.Status}} {{.State.ExitCode}}' 'exited 143'
+    bare -d --name deaf --network none --entrypoint /guest button hang
+    eventually 20 podman exec deaf :alive
+    podman stop -t 1 deaf
+    field_is deaf '{{.State.Status}} {{.State.ExitCode}}' 'exited 137'
+    bare -d --name bye --network none --restart=on-failure:2 finish.pvh 3
+    eventually 40 field_is bye '{{.RestartCount}} {{.State.Status}} {{.State.ExitCode}}' '2 exited 3'
+}
+
+@test "QEMU: a volume is a disk; in a user namespace of the container's, too" {
+    local disk=$PODMAN_DIR/disk options
+    truncate -s 64K "$disk"
+    chmod 666 "$disk"
+    for options in --network=none '--uidmap=0:100000:65536 --network=podman'; do
+        # shellcheck disable=SC2086 # several words
+        run -0 bare --rm $options -v "$disk:/data" block.multiboot rw
+        [[ $output == *SUCCESS* ]]
+    done
+    run -3 bare --rm --network none -v "$disk:/data:ro" block.multiboot write
+    page web --uidmap 0:100000:65536
+    run -0 fetch "http://$(address web)/plain"
+    [[ $output == *'target: pvh'* ]]
+    run -0 inside grep Uid "/proc/$(field web '{{.State.Pid}}')/status"
+    [[ $output == $'Uid:\t165534\t165534\t165534\t165534' ]]
+}
+
+@test "names: guests find other containers, and are found" {
+    podman network create --subnet 10.215.9.0/24 names
+    podman run -d --name db --network names busybox sleep 1000
+    unikernel -d --name spt --network names web
+    page site --network names
+    bare -d --name asks --network names dns.pvh '--ipv4={ipv4.cidr}' '--ipv4-gateway={ipv4.gateway}' '{dns}' db spt site
+    eventually 20 printed asks '^site: '
+    run -0 podman logs asks
+    [[ $output == *$'\ndb: 10.215.9.2'*$'\nspt: 10.215.9.3'*$'\nsite: 10.215.9.4'* ]]
+    run -0 podman exec db timeout 10 wget -q -O - http://site/plain
+    [[ $output == *'target: pvh'* ]]
+    run -0 podman exec db timeout 10 wget -q -O - http://spt/plain
+    podman rm -f -t 0 db spt site asks
+    podman network rm names
+}
+
+@test "QEMU: a pod with a Linux program beside the guest, and its restart" {
+    podman --runtime=runuk pod create --name both -p 8080:80
+    page web --pod both
+    podman run -d --pod both --name beside busybox sleep 1000
+    run -0 fetch http://127.0.0.1:8080/plain
+    [[ $output == *'target: pvh'* ]]
+    run -0 podman exec beside ip -o -4 addr show eth0
+    # One link is one guest's.
+    run bare --pod both --name second finish.pvh hang
+    [[ $status != 0 && $output == *"link 'eth0' already carries another guest"* ]]
+    podman rm -f -t 0 second
+    podman pod pause both
+    field_is web '{{.State.Status}}' paused
+    podman pod unpause both
+    podman pod restart -t 1 both
+    run -0 fetch http://127.0.0.1:8080/plain
+    [[ $output == *'requests: 1'* ]]
+    podman pod rm -f -t 0 both
+    run ! inside pgrep '^(qemu|runuk)'
+}
+
 @test "an ordinary image through runuk is runc's" {
     run -0 unikernel --rm busybox echo 'a word'
     [[ $output == 'a word' ]]
@@ -465,5 +586,8 @@ YAML
     podman --runtime=runuk pod create --name both
     unikernel -d --pod both web
     podman pod rm -f -t 0 both
+    bare --rm hello.pvh one >/dev/null
+    page web
+    podman rm -f -t 0 web
     no_new_traces "$BATS_TEST_TMPDIR/before"
 }

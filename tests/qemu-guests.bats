@@ -26,11 +26,12 @@ teardown() {
 }
 
 # qemu MACHINE [OPTION…]: a machine with 64 MiB, a serial port, isa-debug-exit, and nothing else; ends by itself within 30 s. Takes the
-# place of its shell: for `run`, or in the background.
+# place of its shell: for `run`, or in the background. microvm has the firmware that runuk gives it.
 qemu() {
     local machine=$1 serial=(-serial stdio)
     shift
     [[ $* != *-serial* ]] || serial=()
+    [[ $machine != microvm* ]] || set -- -bios qboot.rom "$@"
     exec timeout -k 2 $((30 * RUNUK_SLOW)) qemu-system-x86_64 -nodefaults -no-user-config -display none -vga none -accel tcg -m 64 \
         -M "$machine" -no-reboot -device isa-debug-exit "${serial[@]}" "$@"
 }

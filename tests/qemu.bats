@@ -52,6 +52,31 @@ process() {
     ((memory > 60 << 20 && memory <= 64 << 20))
 }
 
+@test "a multiboot guest sees its own path as word 0, or, where that could be more than a word, /image" {
+    guest a hello.multiboot one
+    mkdir -p a/rootfs/opt/app
+    mv a/rootfs/guest a/rootfs/opt/app/web.elf
+    config a '.process.cwd = "/opt" | .process.args[0] = "./app/web.elf"'
+    run runuk run --bundle "$BATS_TEST_TMPDIR/a" a
+    ended 0
+    said $'cmdline: /opt/app/web.elf one\n'
+    for name in 'a b' 'a,b' '{' lib; do
+        guest b hello.multiboot one
+        mv b/rootfs/guest "b/rootfs/$name"
+        config b '.process.args[0] = $name' --arg name "/$name"
+        run runuk run --bundle "$BATS_TEST_TMPDIR/b" b
+        ended 0
+        said $'cmdline: /image one\n'
+    done
+    # What came out of gzip has no name of its own.
+    guest c hello.multiboot one
+    gzip c/rootfs/guest
+    mv c/rootfs/guest.gz c/rootfs/guest
+    run runuk run --bundle "$BATS_TEST_TMPDIR/c" c
+    ended 0
+    said $'cmdline: /guest one\n'
+}
+
 @test "a memory limit less QEMU's head-room is the guest's memory" {
     guest a hello.pvh x
     config a '.linux.resources.memory.limit = 134217728'
@@ -86,6 +111,27 @@ process() {
     launch b
     runuk kill b KILL
     becomes b stopped
+}
+
+# A boot sector that says R, waits for the power button, as a PC of 1997 has it at 0x600, and powers off.
+boot_sector() {
+    truncate -s 1M "$1" # a BIOS wants a whole cylinder
+    poke "$1" 0 '\x31\xc0\xba\x02\x06\xb8\x00\x01\xef\xba\xf8\x03\xb0\x52\xee\xb0\x0a\xee'
+    poke "$1" 18 '\xfb\xf4\xba\x00\x06\xed\xf6\xc4\x01\x74\xf5\xba\x04\x06\xb8\x00\x20\xef\xf4\xeb\xfd'
+    poke "$1" 510 '\x55\xaa'
+}
+
+@test "a disk of no known family boots, and SIGTERM presses its button" {
+    guest a hello.pvh
+    rm a/rootfs/guest
+    boot_sector a/rootfs/guest
+    run -0 runuk inspect a/rootfs/guest
+    said 'family: generic'
+    background runuk run --bundle "$BATS_TEST_TMPDIR/a" a >a.out 2>&1
+    prints a R
+    runuk kill a TERM
+    wait_job "$job"
+    ended 0
 }
 
 @test "start tells why QEMU does not start, and leaves nothing" {
@@ -138,6 +184,12 @@ process() {
     run runuk run --bundle "$BATS_TEST_TMPDIR/c" c
     ended 0
     said 'Hello from pvh'
+    # Whoever built QEMU: a firmware that keeps none of the memory from 1 MiB on, at whose end QEMU puts RAM disks.
+    settings '.memory_mib = 64'
+    guest d machine.pvh x
+    config d '.annotations["org.runuk.machine"] = "microvm"'
+    run runuk run --bundle "$BATS_TEST_TMPDIR/d" d
+    said $'memory 100000-4000000 type 1\n'
     config c '.annotations["org.runuk.machine"] = "isapc"'
     run runuk run --bundle "$BATS_TEST_TMPDIR/c" c
     ended 1

@@ -271,9 +271,30 @@ silent() {
     relay_bundle a dns '{dns}' db wait
     launch a
     prints a 'db: 10.99.0.77'
-    kill -KILL "$(relay_of a)"
+    relay=$(relay_of a)
+    run -0 runuk exec a :info
+    said "relay: process $relay"
+    kill -KILL "$relay"
     eventually 10 no_relay a
+    run -0 runuk exec a :info
+    said 'relay: has ended: no DNS and DHCP until the container is started again'
     in_p ping -q -c 1 -w 10 10.99.0.2
+    runuk delete --force a
+}
+
+@test "the log of a guest in QEMU says that its relay has ended, once, and the guest lives on" {
+    settings '.accel = "tcg"'
+    own_resolver
+    relay_bundle a dns '--ipv4={ipv4.cidr}' '--ipv4-gateway={ipv4.gateway}' '{dns}' db wait
+    cp "$GUESTS/dns.pvh" a/rootfs/guest
+    launch a
+    prints a 'db: 10.99.0.77'
+    kill -KILL "$(relay_of a)"
+    prints a 'runuk-qemu: runuk-relay has ended: the guest is without DNS and DHCP until the container is started again'
+    run -0 runuk exec a :info
+    said 'status: running'
+    said 'relay: has ended'
+    equal "$(grep -c 'runuk-relay has ended' a.out)" 1
     runuk delete --force a
 }
 

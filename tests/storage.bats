@@ -133,6 +133,43 @@ fails() {
         '[["disk0",null,false],["disk1","/one",false]]'
 }
 
+# A kernel like Nanos': its signs as sections, the rest is `hello`, which prints what it is told.
+nanos_kernel() {
+    printf 'tfs magic mismatch' >sign
+    printf '\x04\0\0\0\x04\0\0\0\x12\0\0\0Xen\0\0\0\x20\0' >note
+    objcopy --add-section .vvar=sign --add-section .note.xen=note "$GUESTS/hello.linux64" a/rootfs/guest
+    chmod 644 a/rootfs/guest
+    # The fourth program header, PT_GNU_STACK, becomes a PT_NOTE with the note.
+    local offset=$(($(offset_of a/rootfs/guest Xen) - 12)) header=$((64 + 3 * 56))
+    poke a/rootfs/guest "$header" '\x04\0\0\0'
+    poke a/rootfs/guest $((header + 8)) "$(printf '\\x%02x\\x%02x\\x%02x' $((offset & 255)) $((offset >> 8 & 255)) $((offset >> 16)))"
+    poke a/rootfs/guest $((header + 32)) '\x14'
+}
+
+@test "a kernel whose program is on a disk is refused without one, and nothing is left" {
+    nanos_kernel
+    guest x
+    ended 1
+    said "image '/guest' is a kernel of family nanos without its disk"
+    said "-v FILE:/NAME, or in the image with the annotation org.runuk.disk"
+    # What engines put there is none.
+    disk hosts 4K
+    volume hosts /etc/hosts
+    guest x
+    ended 1
+    said 'without its disk'
+    disk root.img
+    volume root.img /dev/root
+    guest x
+    ended 0
+    said $'cmdline: debug_exit=t environment.PATH=/ arguments.1=x\n'
+    no_volumes
+    disk a/rootfs/root.img
+    annotate org.runuk.disk /root.img
+    guest x
+    ended 0
+}
+
 @test "what engines put into every container is no disk" {
     local name
     for name in /etc/resolv.conf /etc/hosts /etc/hostname /dev/init /run/.containerenv /dev/termination-log; do

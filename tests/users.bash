@@ -24,15 +24,16 @@ passable() {
     done
 }
 
-# by_user COMMAND…: as an ordinary user, who may open /dev/net/tun as on every distribution, and has no cgroup.
+# by_user COMMAND…: as an ordinary user, who may open /dev/net/tun as on every distribution, and has no cgroup. USER_GROUPS: the
+# groups, with commas between them; none of them without.
 by_user() {
     timeout -k 5 60 unshare -m --propagation private bash -c '
-        tun=$1 uid=$2
-        shift 2
+        tun=$1 uid=$2 groups=$3
+        shift 3
         [[ -e $tun ]] || { mknod "$tun" c 10 200 && chmod 0666 "$tun"; }
         mount --bind "$tun" /dev/net/tun
-        exec setpriv --reuid "$uid" --regid "$uid" --clear-groups --inh-caps=-all --bounding-set=-all "$@"' \
-        - "$BATS_TEST_TMPDIR/tun" "$USER_ID" "$@" 3>&-
+        exec setpriv --reuid "$uid" --regid "$uid" "${groups:---clear-groups}" --inh-caps=-all --bounding-set=-all "$@"' \
+        - "$BATS_TEST_TMPDIR/tun" "$USER_ID" "${USER_GROUPS:+--groups=$USER_GROUPS}" "$@" 3>&-
 }
 
 # A folder that the ordinary user may use, with the programs in it.

@@ -48,6 +48,7 @@ struct bnd_machine {
     uint8_t debug_success;
     bool reset_ends; /* the guest ends by resetting the machine: status 0, as for a power-off */
     bool button;     /* the guest powers off when the ACPI button is pressed */
+    bool keys;       /* its console is a terminal to it: Ctrl-C is the guest's, and does not end QEMU */
     /* Console lines that tell the status, "%s" for any text and "%d" for the status; the last one printed
      * counts. Ends with NULL. */
     const char *const *exit_lines;
@@ -63,6 +64,7 @@ struct bnd_machine {
     /* QEMU puts the path that it is given as -kernel, at most BND_PATH_MAX bytes, and a blank in front of
      * what the guest reads; they count for cmdline_max. */
     bool path_in_front;
+    bool needs_disk; /* the image is a kernel alone, which waits for its program's disk for ever */
 };
 
 #define BND_PATH_MAX 64
@@ -76,6 +78,10 @@ struct bnd_family {
      * and with every ELF file that shows no sign of being an ordinary program: whoever has to read through
      * all bytes looks at something cheaper first. */
     bool (*recognise)(const struct bnd_bytes *image, struct bnd_boot *boot, struct rk_argv *ret_keys);
+    /* Whether an object file (ELF type ET_REL), which is an ordinary file otherwise, is a program of this
+     * family that lacks its last step: says what that is (bnd_boot_refuse). Asked by the names of sections
+     * alone. NULL: the family has no such form. */
+    bool (*unfinished)(const struct bnd_elf *object, struct bnd_boot *boot);
     /* The machine for guests of this kind, or NULL when the family can't be booted that way; not asked for
      * hvt and spt. NULL: no kind at all but these. */
     const struct bnd_machine *(*machine)(enum bnd_kind kind);
@@ -83,6 +89,9 @@ struct bnd_family {
      * counts only in some. Of a family that knows another way, recognise gives images that do not the key
      * "dhcp": see bnd_family_dhcp. */
     bool dhcp;
+    /* Of a family whose images are applications that a loader boots (what recognise leaves without kinds):
+     * names of the loader's file, as its users have them; ends with NULL. NULL: a family without. */
+    const char *const *loaders;
     /* Append the guest's arguments, quoted as this family reads them, to *ret_args: the monitor joins them
      * with blanks. Called by bnd_family_cmdline. */
     int (*cmdline)(const struct bnd_guest *guest, struct rk_argv *ret_args, struct rk_err *err);

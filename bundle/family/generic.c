@@ -54,12 +54,22 @@ static const struct bnd_machine on_pc_plain = {
     .debug_exit = 0x501,
 };
 
+/* Most often a whole operating system, which wants to be shut down. */
+static const struct bnd_machine on_pc_disk = {
+    .type = "pc",
+    .bus = BND_BUS_PCI,
+    .end = BND_END_DEBUG,
+    .debug_exit = 0x501,
+    .button = true,
+};
+
 static const struct bnd_machine *machine(enum bnd_kind kind)
 {
     if (kind == BND_MULTIBOOT)
         return &on_pc;
-    return kind == BND_PVH || kind == BND_LINUX || kind == BND_LINUX64 || kind == BND_DISK ? &on_pc_plain
-                                                                                           : NULL;
+    if (kind == BND_DISK)
+        return &on_pc_disk;
+    return kind == BND_PVH || kind == BND_LINUX || kind == BND_LINUX64 ? &on_pc_plain : NULL;
 }
 
 const struct bnd_family bnd_family_generic = {

@@ -238,11 +238,13 @@ static int add_root(struct rk_argv *ret, const struct bnd_guest *guest, struct r
 }
 
 /* The kernel's own parameters: a console that only speaks of errors, and the end of the machine when it
- * panics. Emulated, its clock can't be calibrated on a machine without a timer to compare with. */
+ * panics. Emulated, its timer can be so late on a busy host that the kernel takes it for broken and says so,
+ * and its clock can't be calibrated on a machine without a timer to compare with. */
 static int add_kernel(struct rk_argv *ret, const struct bnd_guest *guest, struct rk_err *err)
 {
     if (rk_argv_add(ret, "console=ttyS0") < 0 || rk_argv_add(ret, "quiet") < 0 ||
         rk_argv_add(ret, "panic=-1") < 0 || rk_argv_add(ret, "reboot=t") < 0 ||
+        (guest->emulated && rk_argv_add(ret, "no_timer_check") < 0) ||
         (guest->emulated && guest->kind == BND_PVH && rk_argv_add(ret, "tsc_early_khz=1000000") < 0))
         return rk_fail(err, -ENOMEM, "out of memory");
     if (!bnd_words_is_hostname(guest->hostname))
@@ -338,7 +340,7 @@ static int cmdline(const struct bnd_guest *guest, struct rk_argv *ret_args, stru
 /* An uncompressed kernel is made for machines of this sort, which may have no PCI. */
 #define ON_MICROVM .type = "microvm,acpi=on,rtc=on", .bus = BND_BUS_MMIO
 /* COMMAND_LINE_SIZE of x86, less the NUL. */
-#define FOR_LINUX .memory_min = 64, .cmdline_max = 2047
+#define FOR_LINUX .memory_min = 64, .cmdline_max = 2047, .keys = true
 /* The program is init: there is nobody who would listen to an ACPI button. */
 #define ITS_INIT .end = BND_END_POWEROFF
 /* Our init hears the button, and tells the status. */

@@ -78,6 +78,26 @@ static int tell_args(FILE *out, const struct bnd_guest *guest, struct rk_err *er
     return 0;
 }
 
+/* Whether a disk is mounted above that of a tmpfs, which then has to wait for it. */
+static bool is_on_disk(const struct bnd_guest *guest, const char *path)
+{
+    for (size_t i = 0; i < guest->mount_count; i++) {
+        size_t len = strlen(guest->mounts[i].destination);
+        if (strncmp(path, guest->mounts[i].destination, len) == 0 && (path[len] == '/' || path[len] == '\0'))
+            return true;
+    }
+    return false;
+}
+
+static void tell_tmpfs(FILE *out, const struct bnd_guest *guest, bool on_disk)
+{
+    for (size_t i = 0; guest->tmpfs && i < guest->tmpfs->n; i++) {
+        const char *path = strchr(guest->tmpfs->v[i], ' ');
+        if (path && is_on_disk(guest, path + 1) == on_disk)
+            tell(out, "tmpfs %s", guest->tmpfs->v[i]);
+    }
+}
+
 /* The root goes first: drivers of all else are there. */
 static void tell_root(FILE *out, const struct bnd_guest *guest)
 {
@@ -95,15 +115,19 @@ static int write_all(FILE *out, const struct bnd_guest *guest, struct rk_err *er
         tell_net(out, bnd_words_net(guest, i));
         tell_routes(out, guest, i);
     }
+    tell_tmpfs(out, guest, false);
     for (size_t i = 0; i < guest->mount_count; i++)
         if (&guest->mounts[i] != bnd_words_root(guest))
             tell(out, "disk %u %s %s %s", guest->mounts[i].index, guest->mounts[i].fstype,
                  guest->mounts[i].readonly ? "ro" : "rw", guest->mounts[i].destination);
+    tell_tmpfs(out, guest, true);
     tell_all(out, "file", guest->files);
     if (guest->dns && *guest->dns)
         tell(out, "dns %s", guest->dns);
     if (guest->terminal)
         tell(out, "tty 1");
+    if (guest->root_readonly)
+        tell(out, "readonly 1");
     tell_user(out, guest->user);
     tell(out, "cwd %s", guest->cwd && *guest->cwd ? guest->cwd : "/");
     tell_all(out, "env", guest->env);

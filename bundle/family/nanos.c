@@ -149,9 +149,21 @@ static const struct bnd_machine on_pc = {
     .memory_min = 64,
 };
 
+static const struct bnd_machine on_pc_kernel = {
+    .type = "pc",
+    .bus = BND_BUS_PCI,
+    .end = BND_END_DEBUG,
+    .debug_exit = 0x501,
+    .button = true,
+    .memory_min = 64,
+    .needs_disk = true,
+};
+
 static const struct bnd_machine *machine(enum bnd_kind kind)
 {
-    return kind == BND_DISK || kind == BND_LINUX64 ? &on_pc : NULL;
+    if (kind == BND_LINUX64)
+        return &on_pc_kernel;
+    return kind == BND_DISK ? &on_pc : NULL;
 }
 
 const struct bnd_family bnd_family_nanos = {

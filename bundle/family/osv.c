@@ -3,7 +3,7 @@
  * Sources: OSv's arch/x64/loader.ld, core/commands.cc (options are split at blanks, where a backslash takes
  * the next character; the command is split by a grammar with double quotes and C's escapes, and everything
  * behind a "$" is replaced by a variable of the environment), core/options.cc (an option with an empty value
- * is an error), loader.cc. */
+ * is an error), loader.cc; for disks arch/x64/boot16.S, whose command line is on the disk. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,15 +15,34 @@
 #include "lib/cleanup.h"
 #include "lib/err.h"
 
-#define NAME "osv"
+#define NAME      "osv"
+#define PACKET    0x22 /* in the boot sector */
+#define SIGNATURE 440
+
+/* A disk: OSv's boot sector begins with a far jump, has the BIOS packet that reads the command line (63
+ * sectors from the second on, to 0x7e00), and bears a disk signature of its own. */
+static bool is_disk(const struct bnd_bytes *image, struct bnd_boot *boot, struct rk_argv *ret_keys)
+{
+    static const uint8_t packet[] = {0x10, 0, 0x3f, 0, 0, 0x7e, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0};
+    static const uint8_t signature[] = {'V', 'S', 'O', 0};
+    if (!(boot->kinds & BND_KIND_BIT(BND_DISK)) || image->size < 512 || image->data[0] != 0xea ||
+        memcmp(image->data + PACKET, packet, sizeof packet) != 0 ||
+        memcmp(image->data + SIGNATURE, signature, sizeof signature) != 0)
+        return false;
+    bnd_boot_note(boot, PACKET, "boot sector of OSv: where its command line is read");
+    bnd_boot_note(boot, SIGNATURE, "disk signature of OSv (VSO)");
+    rk_argv_add(ret_keys, "dhcp");
+    return true;
+}
 
 static bool recognise(const struct bnd_bytes *image, struct bnd_boot *boot, struct rk_argv *ret_keys)
 {
     static const char *const names[] = {".start32_address", ".start32_from_vmlinuz_address",
                                         ".percpu_workers", ".tracepoint_patch_sites"};
     struct bnd_span span;
-    (void)ret_keys;
-    if (!image->elf || !image->elf->is64)
+    if (!image->elf)
+        return is_disk(image, boot, ret_keys);
+    if (!image->elf->is64)
         return false;
     size_t found = 0;
     for (size_t i = 0; i < RK_COUNT(names); i++) {

@@ -47,6 +47,19 @@ static bool recognise(const struct bnd_bytes *image, struct bnd_boot *boot, stru
     return at != NULL;
 }
 
+/* What the compiler of Rumprun's tool chain makes: rumprun-bake links it with the kernel's components. */
+static bool unfinished(const struct bnd_elf *object, struct bnd_boot *boot)
+{
+    static const char recipe[] = ".note.rumprun.bakerecipe";
+    struct bnd_span span;
+    if (!bnd_elf_section(object, recipe, &span))
+        return false;
+    bnd_boot_note(boot, span.offset, "section %s", recipe);
+    bnd_boot_refuse(boot, "a program of Rumprun's that is not baked: make the unikernel of it with "
+                          "rumprun-bake hw_virtio");
+    return true;
+}
+
 /* Whether the guest reads this text back when it stands in quotation marks. */
 static bool is_plain(const char *s)
 {
@@ -282,6 +295,7 @@ static const struct bnd_machine *machine(enum bnd_kind kind)
 const struct bnd_family bnd_family_rumprun = {
     .name = NAME,
     .recognise = recognise,
+    .unfinished = unfinished,
     .machine = machine,
     .cmdline = cmdline,
     .root_disks = true,

@@ -131,7 +131,7 @@ void bnd_words_warn(const struct bnd_guest *guest, const char *fmt, ...)
         rk_argv_add(guest->warnings, line); /* without memory the start has other troubles */
 }
 
-static bool is_engines(const char *variable)
+bool bnd_words_is_engines(const char *variable)
 {
     size_t len = strcspn(variable, "=");
     for (size_t i = 0; i < RK_COUNT(engines_set); i++)
@@ -159,7 +159,7 @@ int bnd_words_env(struct rk_argv *ret, const struct bnd_guest *guest, const char
         for (size_t i = 0; guest->env && i < guest->env->n; i++) {
             const char *v = guest->env->v[i];
             char shown[BND_WORDS_SHOWN];
-            if (is_engines(v) != engines || (strchr(v, '=') && !is_last(guest->env, i)))
+            if (bnd_words_is_engines(v) != engines || (strchr(v, '=') && !is_last(guest->env, i)))
                 continue;
             if (v[0] == '=' || !strchr(v, '=')) {
                 bnd_words_show(shown, v[0] == '=' ? "=" : v);
@@ -185,7 +185,7 @@ void bnd_words_no_env(const struct bnd_guest *guest, const char *family)
     char names[BND_WORDS_SHOWN] = "", shown[BND_WORDS_SHOWN];
     size_t n = 0;
     for (size_t i = 0; guest->env && i < guest->env->n; i++) {
-        if (is_engines(guest->env->v[i]))
+        if (bnd_words_is_engines(guest->env->v[i]))
             continue;
         if (n++ > 0)
             continue;

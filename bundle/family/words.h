@@ -36,6 +36,9 @@ int bnd_words_verbatim(char **ret_text, const struct bnd_guest *guest, struct rk
 /* Append it, when there is one. 1: done. */
 int bnd_words_add_verbatim(struct rk_argv *ret, const struct bnd_guest *guest, struct rk_err *err);
 
+/* Whether the variable ("NAME=…") is one that engines set in every container. */
+bool bnd_words_is_engines(const char *variable);
+
 /* Append the variables of the guest's environment, at most `max`: what engines set in every container (PATH,
  * HOME, HOSTNAME, TERM, container) comes last and is left out when there is no room. Variables without a name
  * or "=" are a warning. -E2BIG when the others are too many. */

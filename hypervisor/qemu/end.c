@@ -47,20 +47,27 @@ int sup_line_status(const char *line, const char *pattern)
     return *line ? -1 : status;
 }
 
+bool sup_end_numbered(const struct sup_end *end)
+{
+    return WIFEXITED(end->qemu) && WEXITSTATUS(end->qemu) != 0 &&
+           (end->reason == SUP_UNKNOWN || end->reason == SUP_POWEROFF || end->reason == SUP_RESET);
+}
+
 int sup_end_status(const struct sup_end *end, const struct sup_options *options)
 {
     if (end->signal > 0)
         return 128 + end->signal;
     if (end->console >= 0)
         return end->console;
-    if (end->reason == SUP_POWEROFF || (end->reason == SUP_RESET && options->reset_ends))
+    bool numbered = sup_end_numbered(end);
+    if (!numbered && (end->reason == SUP_POWEROFF || (end->reason == SUP_RESET && options->reset_ends)))
         return 0;
-    if (end->reason != SUP_UNKNOWN || end->halted)
+    if (end->halted || (!numbered && end->reason != SUP_UNKNOWN))
         return 1;
     if (WIFSIGNALED(end->qemu))
         return 128 + WTERMSIG(end->qemu);
     int status = WEXITSTATUS(end->qemu);
-    /* isa-debug-exit ends QEMU with (value << 1) | 1. */
+    /* The number is (value << 1) | 1. */
     if (end->started && options->debug_success >= 0 && (status & 1))
         return status >> 1 == options->debug_success ? 0 : status >> 1 ? status >> 1 : 1;
     return end->started && status == 0 ? 0 : SUP_FAILED;

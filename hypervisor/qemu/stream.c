@@ -36,6 +36,17 @@ void sup_stream_read(struct sup_stream *stream, sup_line_fn *take, void *data)
     }
 }
 
+void sup_stream_say(struct sup_stream *stream, const char *line)
+{
+    size_t len = strlen(line);
+    if (stream->start == stream->end)
+        stream->start = stream->end = 0;
+    if (len > sizeof stream->pending - stream->end)
+        return;
+    memcpy(stream->pending + stream->end, line, len);
+    stream->end += len;
+}
+
 void sup_stream_write(struct sup_stream *stream)
 {
     ssize_t n = write(stream->out, stream->pending + stream->start, stream->end - stream->start);

@@ -26,6 +26,7 @@ struct supervisor {
     struct sup_options options;
     struct sup_stream console, errors;
     struct sup_qmp qmp;
+    struct sup_input input;
     struct sup_end end;
     pid_t qemu; /* 0: it has ended */
     int signals;
@@ -53,12 +54,10 @@ static _Noreturn void fail(const struct sup_options *options, const char *what)
 
 static _Noreturn void usage(const char *what)
 {
-    fprintf(
-        stderr,
-        "runuk-qemu: %s\nUsage: runuk-qemu [--button] [--reset-ends] [--debug-exit=N] [--exit-line=TEXT]… "
-        "[--halted-line=TEXT] [--gate=FD] -- "
-        "QEMU ARGUMENT…\n",
-        what);
+    fprintf(stderr,
+            "runuk-qemu: %s\nUsage: runuk-qemu [--button] [--input] [--reset-ends] [--debug-exit=N] "
+            "[--exit-line=TEXT]… [--failed-line=TEXT]… [--halted-line=TEXT] [--gate=FD] -- QEMU ARGUMENT…\n",
+            what);
     exit(SUP_FAILED);
 }
 
@@ -68,6 +67,8 @@ static void parse(struct sup_options *options, char **argv)
     for (argv++; *argv && strcmp(*argv, "--") != 0; argv++) {
         if (strcmp(*argv, "--button") == 0)
             options->button = true;
+        else if (strcmp(*argv, "--input") == 0)
+            options->input = true;
         else if (strcmp(*argv, "--reset-ends") == 0)
             options->reset_ends = true;
         else if (strncmp(*argv, "--debug-exit=", 13) == 0)
@@ -91,14 +92,27 @@ static void parse(struct sup_options *options, char **argv)
     options->argv = argv + 1;
 }
 
-/* QEMU's command line with the descriptor of its monitor, and QEMU itself. */
-static _Noreturn void become_qemu(const struct sup_options *options, pid_t parent, int monitor, int output,
-                                  int errors)
+/* What QEMU gets from here. */
+struct plugs {
+    int monitor, output, errors;
+    int input; /* -1: none */
+};
+
+/* Standard input that never comes to anything: it is not QEMU that reads it. */
+static int plug_input(void)
+{
+    int never[2];
+    return pipe(never) < 0 || dup2(never[0], STDIN_FILENO) < 0 ? -1 : 0;
+}
+
+/* QEMU's command line with the descriptors of its monitor and of the second serial port, and QEMU itself. */
+static _Noreturn void become_qemu(const struct sup_options *options, pid_t parent, const struct plugs *plugs,
+                                  bool terminal)
 {
     size_t n = 0;
     while (options->argv[n])
         n++;
-    char **argv = calloc(n + 5, sizeof *argv), chardev[64];
+    char **argv = calloc(n + 7, sizeof *argv), chardev[64], port[64];
     char flag_chardev[] = "-chardev", flag_mon[] = "-mon", mon[] = "chardev=qmp,mode=control";
     char *envp[] = {NULL};
     sigset_t none;
@@ -106,15 +120,19 @@ static _Noreturn void become_qemu(const struct sup_options *options, pid_t paren
     if (!argv)
         fail(options, "start QEMU");
     memcpy(argv, options->argv, n * sizeof *argv);
-    snprintf(chardev, sizeof chardev, "socket,id=qmp,fd=%d", monitor);
+    snprintf(chardev, sizeof chardev, "socket,id=qmp,fd=%d", plugs->monitor);
+    snprintf(port, sizeof port, "socket,id=input,fd=%d", plugs->input);
     argv[n] = flag_chardev;
     argv[n + 1] = chardev;
     argv[n + 2] = flag_mon;
     argv[n + 3] = mon;
+    argv[n + 4] = options->input ? flag_chardev : NULL;
+    argv[n + 5] = port;
     /* It ends with its supervisor where there is no pid namespace to end with. */
-    if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || dup2(output, STDOUT_FILENO) < 0 ||
-        dup2(errors, STDERR_FILENO) < 0 || fcntl(monitor, F_SETFD, 0) < 0 ||
-        sigprocmask(SIG_SETMASK, &none, NULL) < 0)
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || dup2(plugs->output, STDOUT_FILENO) < 0 ||
+        dup2(plugs->errors, STDERR_FILENO) < 0 || fcntl(plugs->monitor, F_SETFD, 0) < 0 ||
+        (options->input && fcntl(plugs->input, F_SETFD, 0) < 0) ||
+        (options->input && !terminal && plug_input() < 0) || sigprocmask(SIG_SETMASK, &none, NULL) < 0)
         fail(options, "prepare QEMU");
     if (getppid() != parent) /* it has ended before we asked to be told */
         _exit(SUP_FAILED);
@@ -124,8 +142,8 @@ static _Noreturn void become_qemu(const struct sup_options *options, pid_t paren
 
 static void start(struct supervisor *s)
 {
-    static const int watched[] = {SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGCHLD};
-    int pair[2], output[2], errors[2];
+    static const int watched[] = {SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGCHLD, SIGWINCH};
+    int pair[2], output[2], errors[2], input[2] = {-1, -1};
     sigset_t set;
     sigemptyset(&set);
     for (size_t i = 0; i < sizeof watched / sizeof watched[0]; i++)
@@ -134,17 +152,24 @@ static void start(struct supervisor *s)
     if (sigprocmask(SIG_SETMASK, &set, NULL) < 0 || (s->signals = signalfd(-1, &set, SFD_CLOEXEC)) < 0)
         fail(&s->options, "watch signals");
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0 || pipe2(output, O_CLOEXEC) < 0 ||
-        pipe2(errors, O_CLOEXEC) < 0)
+        pipe2(errors, O_CLOEXEC) < 0 ||
+        (s->options.input && socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, input) < 0))
         fail(&s->options, "make QEMU's descriptors");
+    const struct plugs plugs = {
+        .monitor = pair[1], .output = output[1], .errors = errors[1], .input = input[1]};
+    s->input.terminal = s->input.resized = isatty(STDIN_FILENO);
+    s->input.port = input[0];
     pid_t self = getpid();
     s->qemu = fork();
     if (s->qemu < 0)
         fail(&s->options, "start QEMU");
     if (s->qemu == 0)
-        become_qemu(&s->options, self, pair[1], output[1], errors[1]);
+        become_qemu(&s->options, self, &plugs, s->input.terminal);
     close(pair[1]);
     close(output[1]);
     close(errors[1]);
+    if (s->options.input)
+        close(input[1]);
     s->qmp.fd = pair[0];
     s->console.in = output[0];
     s->console.out = STDOUT_FILENO;
@@ -174,6 +199,23 @@ static void end_qemu(const struct supervisor *s)
         kill(s->qemu, SIGKILL);
 }
 
+/* QEMU, or the only other child that there can be. Nobody here could start the relay anew: its sockets were
+ * its own, and this process may not fork any more. */
+static void reap(struct supervisor *s)
+{
+    int status;
+    pid_t pid;
+    while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+        if (pid != s->qemu) {
+            sup_stream_say(&s->errors, "runuk-qemu: runuk-relay has ended: the guest is without DNS and DHCP "
+                                       "until the container is started again\n");
+            continue;
+        }
+        s->qemu = 0;
+        s->end.qemu = status;
+    }
+}
+
 static void take_signal(struct supervisor *s)
 {
     struct signalfd_siginfo info;
@@ -181,14 +223,9 @@ static void take_signal(struct supervisor *s)
         return;
     int number = (int)info.ssi_signo;
     if (number == SIGCHLD) {
-        int status;
-        pid_t pid;
-        while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
-            if (pid != s->qemu)
-                continue;
-            s->qemu = 0;
-            s->end.qemu = status;
-        }
+        reap(s);
+    } else if (number == SIGWINCH) {
+        s->input.resized = s->input.terminal;
     } else if (number == SIGTERM && s->options.button && s->end.started && !s->asked) {
         s->asked = sup_qmp_button(&s->qmp);
         s->pressed = now_ms();
@@ -260,8 +297,10 @@ static void serve(struct supervisor *s)
         {.fd = is_pending(&s->errors) ? -1 : s->errors.in, .events = POLLIN},
         {.fd = is_pending(&s->console) ? STDOUT_FILENO : -1, .events = POLLOUT},
         {.fd = is_pending(&s->errors) ? STDERR_FILENO : -1, .events = POLLOUT},
+        {.fd = s->input.port, .events = s->input.start < s->input.end ? POLLIN | POLLOUT : POLLIN},
+        {.fd = sup_input_wanted(&s->input) ? STDIN_FILENO : -1, .events = POLLIN},
     };
-    if (poll(fds, 6, press_again(s)) < 0)
+    if (poll(fds, sizeof fds / sizeof fds[0], press_again(s)) < 0)
         return;
     if (fds[0].revents)
         take_signal(s);
@@ -275,6 +314,9 @@ static void serve(struct supervisor *s)
         sup_stream_write(&s->console);
     if (fds[5].revents)
         sup_stream_write(&s->errors);
+    if (fds[7].revents)
+        sup_input_read(&s->input);
+    sup_input_serve(&s->input);
     if (s->end.started)
         open_gate(s);
     if (s->end.halted || s->end.reason == SUP_STUCK)
@@ -298,7 +340,7 @@ static void report(const struct supervisor *s, int status)
 {
     if (s->end.signal > 0 || s->end.console >= 0)
         return;
-    if (s->end.reason == SUP_RESET && !s->options.reset_ends)
+    if (s->end.reason == SUP_RESET && !s->options.reset_ends && !sup_end_numbered(&s->end))
         fprintf(stderr, "runuk-qemu: the guest was reset: a triple fault, or it rebooted\n");
     else if (s->end.reason == SUP_PANIC)
         fprintf(stderr, "runuk-qemu: the guest panicked\n");
@@ -316,6 +358,7 @@ static void report(const struct supervisor *s, int status)
 int main(int argc, char **argv)
 {
     static struct supervisor s = {.options = {.debug_success = -1, .gate = -1},
+                                  .input = {.port = -1},
                                   .end = {.signal = -1, .console = -1}};
     (void)argc;
     s.born = now_ms();
@@ -330,6 +373,7 @@ int main(int argc, char **argv)
         fprintf(stderr, "runuk-qemu: %s\n", err.text);
         return SUP_FAILED;
     }
+    reap(&s); /* who ended before this process took its signals */
     while (s.qemu > 0)
         serve(&s);
     while (s.qmp.fd >= 0 && sup_qmp_read(&s.qmp, &s.end))

@@ -8,6 +8,8 @@
 #include <stddef.h>
 #include <sys/types.h>
 
+#include "lib/told.h"
+
 struct rk_err;
 
 #define SUP_LINES_MAX 8
@@ -16,6 +18,7 @@ struct rk_err;
 /* The command line: runuk-qemu [OPTION…] -- QEMU ARGUMENT… */
 struct sup_options {
     bool button;       /* --button: SIGTERM presses the ACPI button */
+    bool input;        /* --input: the guest's second serial port takes the input (lib/told.h) */
     bool reset_ends;   /* --reset-ends: a reset is how the guest powers off */
     int debug_success; /* --debug-exit=N: the guest may end QEMU by writing its status, of which N is success;
                           -1: not */
@@ -43,6 +46,11 @@ struct sup_end {
  * "%d", or -1 when it does not match. */
 int sup_line_status(const char *line, const char *pattern);
 
+/* Did QEMU end with a number? It has one for a write to isa-debug-exit, and for an error of its own. Such a
+ * write ends older QEMUs at once; newer ones power off, say so, and the guest, which runs on for a moment,
+ * may reset the machine meanwhile. */
+bool sup_end_numbered(const struct sup_end *end);
+
 /* The exit status of the container. */
 int sup_end_status(const struct sup_end *end, const struct sup_options *options);
 
@@ -67,6 +75,10 @@ void sup_stream_read(struct sup_stream *stream, sup_line_fn *take, void *data);
 /* Write what is pending, once: does not block when poll(2) says that there is room. */
 void sup_stream_write(struct sup_stream *stream);
 
+/* Put in a line of our own, which ends with a newline: behind what is pending, and not at all where that
+ * leaves no room for it. */
+void sup_stream_say(struct sup_stream *stream, const char *line);
+
 /* The connection to QEMU's monitor (QMP: docs/interop/qmp-spec of QEMU). Commands are answered in order;
  * events come at any time. */
 struct sup_qmp {
@@ -81,6 +93,25 @@ bool sup_qmp_read(struct sup_qmp *qmp, struct sup_end *end);
 
 /* Press the guest's ACPI button. False when QEMU can't be told. */
 bool sup_qmp_button(struct sup_qmp *qmp);
+
+/* The container's input, for an init of ours. */
+struct sup_input {
+    int port;      /* the guest's second serial port, a socket; -1: there is none */
+    bool terminal; /* the input is one: QEMU reads it, and only its size goes here */
+    bool resized;  /* its size has changed */
+    bool asked;    /* the guest has room for a message */
+    bool ended;    /* there is nothing more to read */
+    char message[RK_INPUT_HEAD + RK_INPUT_MAX];
+    size_t start, end; /* what of it is still to be sent */
+};
+
+/* Whether standard input is to be read: then sup_input_read does, once, without blocking where poll(2) says
+ * that there is something. */
+bool sup_input_wanted(const struct sup_input *input);
+void sup_input_read(struct sup_input *input);
+
+/* Take what the guest says, and send what there is for it. Never blocks. */
+void sup_input_serve(struct sup_input *input);
 
 /* From here on nothing but what this program still needs: `qemu` is whom it may kill. */
 int sup_confine(pid_t qemu, struct rk_err *err);

@@ -173,7 +173,7 @@ static void put_routes(struct writer *w, const struct rly_config *config, const 
 
 static void put_parameters(struct writer *w, const struct rly_config *config, const struct rly_net *net)
 {
-    uint8_t mtu[2], dns[4 * RLY_SERVERS_MAX];
+    uint8_t mtu[2], dns[4 * RLY_SERVERS_MAX] = {0};
     put_word(w, MASK, mask_of(net->prefix));
     if (net->gateway)
         put_word(w, ROUTER, net->gateway);

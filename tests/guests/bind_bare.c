@@ -287,16 +287,20 @@ static void init_manifest(void)
     guest.manifest = &manifest.head;
 }
 
-/* The end of the memory that begins at 1 MiB, below 4 GiB and below the first module. */
+/* The end of the memory that begins at 1 MiB, below 4 GiB and below the first module, unless that lies right
+ * behind the program, as QEMU has it with multiboot: then the heap begins behind it. */
 static uint64_t memory_end(void)
 {
+    const struct bare_range *module = &bare_boot.ramdisk;
     for (size_t i = 0; i < bare_boot.memory_count; i++) {
         const struct bare_range *range = &bare_boot.memory[i];
         uint64_t end = range->start + range->len;
         if (range->type != BARE_RAM || range->start > GUEST_MIB || end <= GUEST_MIB)
             continue;
-        if (bare_boot.ramdisk.len && bare_boot.ramdisk.start > GUEST_MIB && bare_boot.ramdisk.start < end)
-            end = bare_boot.ramdisk.start;
+        if (module->len && module->start > GUEST_MIB && module->start < end / 2)
+            guest.heap_start = (module->start + module->len + 4095) & ~4095ULL;
+        else if (module->len && module->start > GUEST_MIB && module->start < end)
+            end = module->start;
         return end < 0xc0000000 ? end : 0xc0000000;
     }
     return 0;

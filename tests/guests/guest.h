@@ -122,7 +122,7 @@ extern const struct guest_manifest *const guest_wanted;
 struct guest_info {
     const char *target; /* "hvt", "spt", "multiboot", "multiboot64", "pvh" or "linux64" */
     uint64_t mem_size;
-    uint64_t heap_start; /* behind the program, page-aligned */
+    uint64_t heap_start; /* behind the program (and a module there), page-aligned */
     uint64_t heap_end;   /* below the stack */
     const char *cmdline; /* as it came: one string */
     const struct guest_manifest *manifest;
@@ -161,8 +161,8 @@ _Noreturn void guest_exit(int status);
  * -----------------------------------------------------------------------------------------------------------
  */
 
-/* Called by the bindings when `guest` is filled but for the heap: splits `arguments`, which is the command
- * line or the end of it, runs the program, exits. */
+/* Called by the bindings when `guest` is filled but for the heap (heap_start: not before that): splits
+ * `arguments`, which is the command line or the end of it, runs the program, exits. */
 _Noreturn void guest_run(const char *arguments);
 
 /* The handle of the device `name` of type `type`; 0 when the manifest has none (0 is the reserved entry). */

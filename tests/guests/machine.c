@@ -1,5 +1,5 @@
-/* Prints how it was booted: memory map, first module with its checksum, page tables, interrupt controllers.
- */
+/* Prints how it was booted: by which hypervisor, memory map, first module with its checksum, page tables,
+ * interrupt controllers. */
 #include "bare.h"
 
 GUEST_MANIFEST();
@@ -14,11 +14,30 @@ static uint64_t checksum(const struct bare_range *range)
     return sum;
 }
 
+static void cpuid(uint32_t leaf, uint32_t out[4])
+{
+    __asm__ volatile("cpuid" : "=a"(out[0]), "=b"(out[1]), "=c"(out[2]), "=d"(out[3]) : "a"(leaf), "c"(0));
+}
+
+/* The name that a hypervisor gives itself: "KVMKVMKVM", or "TCGTCGTCGTCG" of QEMU's emulation. */
+static void print_hypervisor(void)
+{
+    uint32_t out[4];
+    char name[13] = "none";
+    cpuid(1, out);
+    if (out[2] & 1U << 31) {
+        cpuid(0x40000000, out);
+        memcpy(name, &out[1], 12);
+    }
+    guest_print("hypervisor %s\n", name);
+}
+
 int guest_main(int argc, char **argv)
 {
     (void)argc;
     (void)argv;
     guest_print("booted as %s, with%s PCI\n", guest.target, bare_has_pci() ? "" : "out");
+    print_hypervisor();
     for (size_t i = 0; i < bare_boot.memory_count; i++) {
         const struct bare_range *range = &bare_boot.memory[i];
         guest_print("memory %lx-%lx type %u\n", range->start, range->start + range->len, range->type);

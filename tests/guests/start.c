@@ -48,7 +48,8 @@ static int split(const char *line)
 
 _Noreturn void guest_run(const char *arguments)
 {
-    guest.heap_start = ((uint64_t)_end + 4095) & ~4095ULL;
+    uint64_t program_end = ((uint64_t)_end + 4095) & ~4095ULL;
+    guest.heap_start = guest.heap_start < program_end ? program_end : guest.heap_start;
     guest.heap_end = guest.mem_size - STACK_SIZE;
     if (guest.mem_size < STACK_SIZE || guest.heap_start > guest.heap_end) {
         guest_print("not enough memory: %lu bytes\n", guest.mem_size);

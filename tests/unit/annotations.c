@@ -107,6 +107,8 @@ static void test_annotations(void)
            "annotations: each reaches its field");
     cfg_annotations_fini(&a);
     rk_autofree char *longest = malloc(8194);
+    if (!longest)
+        abort();
     memset(longest, 'x', 8193);
     longest[8193] = '\0';
     struct rk_err err = {0};

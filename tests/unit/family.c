@@ -292,7 +292,9 @@ static void test_tell(void)
     char user0[] = "7", user1[] = "8", user2[] = "9", file0[] = "/etc/hosts";
     char *args_v[] = {args0, args1, args2, args3, NULL}, *env_v[] = {env0, NULL};
     char *user_v[] = {user0, user1, user2, NULL}, *file_v[] = {file0, NULL};
-    const struct rk_argv args = {args_v, 4}, env = {env_v, 1}, user = {user_v, 3}, files = {file_v, 1};
+    char tmpfs0[] = "- /d/x y", tmpfs1[] = "size=1m,ro /t", *tmpfs_v[] = {tmpfs0, tmpfs1, NULL};
+    const struct rk_argv args = {args_v, 4}, env = {env_v, 1}, user = {user_v, 3}, files = {file_v, 1},
+                         tmpfs = {tmpfs_v, 2};
     const struct bnd_guest_net net = {.device = "eth0",
                                       .ipv4 = "10.0.0.2",
                                       .ipv4_prefix = 24,
@@ -320,13 +322,16 @@ static void test_tell(void)
                                     .routes = &route,
                                     .route_count = 1,
                                     .mounts = mounts,
-                                    .mount_count = 2};
+                                    .mount_count = 2,
+                                    .tmpfs = &tmpfs,
+                                    .root_readonly = true};
     static const char wanted[] =
-        "root 0 iso9660 rw\0hostname h\0net 02:42:00:00:00:ff 1400\0address 10.0.0.2/24\0address "
+        "root 0 iso9660 ro\0hostname h\0net 02:42:00:00:00:ff 1400\0address 10.0.0.2/24\0address "
         "fd00::2/64\0route 10.7.0.0/16 -\0"
-        "route 169.254.53.53/32 -\0route 0.0.0.0/0 10.0.0.1\0disk 1 ext4 rw "
-        "/d\0file /etc/hosts\0dns 169.254.53.53\0"
-        "tty 1\0user 7\0group 8\0more 9\0cwd /w\0env A=b c\0arg sh\0arg two "
+        "route 169.254.53.53/32 -\0route 0.0.0.0/0 10.0.0.1\0"
+        "tmpfs size=1m,ro /t\0disk 1 ext4 rw /d\0tmpfs - /d/x y\0"
+        "file /etc/hosts\0dns 169.254.53.53\0"
+        "tty 1\0readonly 1\0user 7\0group 8\0more 9\0cwd /w\0env A=b c\0arg sh\0arg two "
         "words\0arg 10.0.0.2\0arg arg x\nenv y";
     rk_autofree char *text = NULL;
     rk_autofree char *hex = calloc(2, sizeof wanted + 1);

@@ -1,6 +1,9 @@
 /* Exact command lines of the other families' guests. */
 #include "tests/unit/family_lines.h"
 
+#define TEN     "0123456789"
+#define HUNDRED TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN
+
 const struct family_line family_lines_more[] = {
     /* --- Linux --- */
     {"nothing to tell",
@@ -27,7 +30,7 @@ const struct family_line family_lines_more[] = {
      {NULL},
      {NULL},
      {NULL},
-     "console=ttyS0 quiet panic=-1 reboot=t tsc_early_khz=1000000",
+     "console=ttyS0 quiet panic=-1 reboot=t no_timer_check tsc_early_khz=1000000",
      NULL},
     {"a root file system on a disk",
      &bnd_family_linux,
@@ -190,6 +193,30 @@ const struct family_line family_lines_more[] = {
      "-ip 172.17.0.2 -mask 255.255.0.0 -gateway 172.17.0.1 env=HERMIT_DNS1=10.0.0.53 env=HERMIT_MTU=1400 "
      "env='A=b c' -- 'a b' "
      "'it'\\''s' ''",
+     NULL},
+    {"a loader with little room: what engines set goes first",
+     &bnd_family_hermit,
+     {.kind = BND_MULTIBOOT},
+     {"device tree"},
+     {HUNDRED, HUNDRED, HUNDRED, "of 300"},
+     {"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "A=b", "TERM=xterm"},
+     "env=A=b env=TERM=xterm -- " HUNDRED " " HUNDRED " " HUNDRED " 'of 300'",
+     NULL},
+    {"more than that loader has room for",
+     &bnd_family_hermit,
+     {.kind = BND_MULTIBOOT},
+     {"device tree"},
+     {HUNDRED, HUNDRED, HUNDRED, HUNDRED},
+     {NULL},
+     NULL,
+     "take 406 bytes as a guest of family hermit is told them, and this image's loader reads at most 380"},
+    {"the same with another",
+     &bnd_family_hermit,
+     {.kind = BND_MULTIBOOT},
+     {NULL},
+     {HUNDRED, HUNDRED, HUNDRED, HUNDRED},
+     {NULL},
+     "-- " HUNDRED " " HUNDRED " " HUNDRED " " HUNDRED,
      NULL},
     {"not UTF-8", &bnd_family_hermit, {.kind = BND_MULTIBOOT}, {NULL}, {"\xff"}, {NULL}, NULL, "'\\xff'"},
 

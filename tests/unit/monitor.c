@@ -4,6 +4,7 @@
 
 #include <elf.h>
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -173,7 +174,7 @@ static void test_choose(void)
 {
     static struct bnd_image forms[2];
     struct bnd_images images = {.v = forms};
-    char path[] = "/a";
+    static char path[] = "/a";
     images.n = 1;
     images.v[0].path = path;
     for (size_t i = 0; i < RK_COUNT(choices); i++) {
@@ -198,7 +199,7 @@ static void test_choose_form(void)
 {
     static struct bnd_image forms[2];
     struct bnd_images images = {.v = forms};
-    char hvt[] = "/a.hvt", spt[] = "/a.spt";
+    static char hvt[] = "/a.hvt", spt[] = "/a.spt";
     struct hv_choice c = {.form = 99};
     struct rk_err err = {0};
     images.n = 2;
@@ -219,8 +220,79 @@ static void test_choose_form(void)
     tap_ok(!hv_monitor_find("") && !hv_monitor_find("bhyve"), "an unknown monitor is not found");
 }
 
+static const struct {
+    const char *path, *place; /* NULL: the same */
+} places[] = {
+    {"/web", NULL},
+    {"/usr/bin/web", NULL},
+    {"/a-b_c+d.elf", NULL},
+    {"//./app//web/.", "/app/web"},
+    {"/app/../web", "/image"},
+    {"web", "/image"},
+    {"/", "/image"},
+    {"", "/image"},
+    {"/my web", "/image"},
+    {"/a,b", "/image"},
+    {"/a=b", "/image"},
+    {"/{}", "/image"},
+    {"/w\n\"", "/image"},
+    {"/w\xc3\xa9\xff", "/image"},
+    {"/123456789012345678901234567890123456789012345678901234567890123", NULL},
+    {"/1234567890123456789012345678901234567890123456789012345678901234", "/image"},
+    /* What is there already. */
+    {"/usr/bin/qemu", "/image"},
+    {"/usr/bin/qemu/web", "/image"},
+    {"/usr", "/image"},
+    {"/usr/bin/qemu2", NULL},
+    {"/initrd", "/image"},
+    {"/file0", "/image"},
+    {"/file1/web", "/image"},
+    {"/files", NULL},
+    {"/firmware/web", "/image"},
+    {"/loader", "/image"},
+    {"/dev/web", "/image"},
+};
+
+static const struct bnd_machine *seeing_machine(enum bnd_kind kind)
+{
+    static const struct bnd_machine sees = {.path_in_front = true}, blind = {.path_in_front = false};
+    return kind == BND_MULTIBOOT ? &sees : kind == BND_PVH ? &blind : NULL;
+}
+
+static const struct bnd_family seeing = {.name = "seeing", .machine = seeing_machine};
+static const struct bnd_family blind = {.name = "blind"};
+
+static const char *place_of(const char *path, const struct bnd_family *family, enum bnd_kind kind)
+{
+    static char text[PATH_MAX];
+    rk_autoargv struct rk_argv files = {0};
+    rk_autofree char *place = NULL;
+    rk_argv_add(&files, "/opt/qemu/bin/q");
+    rk_argv_add(&files, "/usr/bin/qemu");
+    if (hv_image_place(&place, path, family, kind, &files) < 0)
+        abort();
+    snprintf(text, sizeof text, "%s", place);
+    return text;
+}
+
+/* A multiboot guest sees it as its argv[0]. */
+static void test_place(void)
+{
+    for (size_t i = 0; i < RK_COUNT(places); i++) {
+        const char *want = places[i].place ? places[i].place : places[i].path;
+        const char *got = place_of(places[i].path, &seeing, BND_MULTIBOOT);
+        if (!tap_ok(strcmp(got, want) == 0, "place: case %zu: %s", i, want))
+            printf("# got %s\n", got);
+    }
+    tap_ok(strcmp(place_of("/web", &seeing, BND_PVH), "/image") == 0 &&
+               strcmp(place_of("/web", &seeing, BND_LINUX64), "/image") == 0 &&
+               strcmp(place_of("/web", &blind, BND_MULTIBOOT), "/image") == 0,
+           "place: of guests that do not see it");
+}
+
 int main(void)
 {
+    test_place();
     test_memory();
     test_family_memory();
     test_headroom();

@@ -68,6 +68,33 @@ static const struct {
     {"the debug port: 127", {RAN, .qemu = EXITED(255)}, 0, 127, false},
     {"the debug port: success is 1", {RAN, .qemu = EXITED(3)}, 1, 0, false},
     {"the debug port: 0 is no success", {RAN, .qemu = EXITED(1)}, 1, 1, false},
+    {"the debug port, as newer QEMUs have it: 42",
+     {RAN, .reason = SUP_POWEROFF, .qemu = EXITED(85)},
+     0,
+     42,
+     false},
+    {"the debug port, as newer QEMUs have it: 0",
+     {RAN, .reason = SUP_POWEROFF, .qemu = EXITED(1)},
+     0,
+     0,
+     false},
+    {"the debug port, and the guest goes on to reset",
+     {RAN, .reason = SUP_RESET, .qemu = EXITED(85)},
+     0,
+     42,
+     true},
+    {"a power-off beside the debug port", {RAN, .reason = SUP_POWEROFF}, 0, 0, false},
+    {"a reset beside the debug port", {RAN, .reason = SUP_RESET}, 0, 1, false},
+    {"a power-off, and QEMU is killed as it ends",
+     {RAN, .reason = SUP_POWEROFF, .qemu = KILLED(9)},
+     0,
+     0,
+     false},
+    {"no debug port: QEMU failed after a power-off",
+     {RAN, .reason = SUP_POWEROFF, .qemu = EXITED(1)},
+     -1,
+     SUP_FAILED,
+     false},
     {"no debug port: QEMU failed", {RAN, .qemu = EXITED(1)}, -1, SUP_FAILED, false},
     {"QEMU never ran the guest", {NONE, .qemu = EXITED(1)}, 0, SUP_FAILED, false},
     {"QEMU never ran the guest, and says it is well", {NONE, .qemu = EXITED(0)}, -1, SUP_FAILED, false},
@@ -133,6 +160,73 @@ static void test_stream(void)
            "stream: what is too long is cut, what follows is whole");
 }
 
+/* A line of our own: in its turn, and never more than there is room for. */
+static void test_say(void)
+{
+    static struct sup_stream stream;
+    char text[64] = "";
+    int out[2];
+    if (pipe(out) < 0)
+        abort();
+    stream = (struct sup_stream){.in = -1, .out = out[1]};
+    memcpy(stream.pending, "abc\n", 4);
+    stream.start = 1;
+    stream.end = 4;
+    sup_stream_say(&stream, "own\n");
+    sup_stream_write(&stream);
+    ssize_t n = read(out[0], text, sizeof text);
+    tap_ok(n == 7 && memcmp(text, "bc\nown\n", 7) == 0,
+           "stream: a line of ours comes behind what is pending");
+    sup_stream_say(&stream, "again\n");
+    sup_stream_write(&stream);
+    n = read(out[0], text, sizeof text);
+    tap_ok(n == 6 && memcmp(text, "again\n", 6) == 0, "stream: and alone when nothing is");
+    stream.start = 0;
+    stream.end = sizeof stream.pending - 3;
+    sup_stream_say(&stream, "own\n");
+    tap_ok(stream.end == sizeof stream.pending - 3, "stream: but not where it does not fit");
+}
+
+/* Standard input for the guest's second serial port: nothing before it is asked for, then one message at a
+ * time, its end the last. */
+static void test_input(void)
+{
+    static struct sup_input input;
+    char text[64];
+    int pair[2], in[2];
+    if (socketpair(AF_UNIX, SOCK_STREAM, 0, pair) < 0 || pipe(in) < 0 || dup2(in[0], STDIN_FILENO) < 0 ||
+        write(in[1], "abc", 3) != 3)
+        abort();
+    input = (struct sup_input){.port = pair[0], .resized = true};
+    sup_input_serve(&input);
+    tap_ok(!sup_input_wanted(&input), "input: nothing is read before the guest asks");
+    if (write(pair[1], "xm", 2) != 2)
+        abort();
+    sup_input_serve(&input);
+    tap_ok(sup_input_wanted(&input), "input: then it is; no terminal has no size");
+    sup_input_read(&input);
+    bool once = !sup_input_wanted(&input);
+    sup_input_serve(&input);
+    ssize_t n = read(pair[1], text, sizeof text);
+    tap_ok(once && n == 6 && memcmp(text, "D\0\3abc", 6) == 0 && !sup_input_wanted(&input),
+           "input: one message for one word");
+    close(in[1]);
+    if (write(pair[1], "m", 1) != 1)
+        abort();
+    sup_input_serve(&input);
+    sup_input_read(&input);
+    sup_input_serve(&input);
+    n = read(pair[1], text, sizeof text);
+    tap_ok(n == 3 && memcmp(text, "E\0\0", 3) == 0, "input: its end is a message");
+    if (write(pair[1], "m", 1) != 1)
+        abort();
+    sup_input_serve(&input);
+    tap_ok(!sup_input_wanted(&input), "input: nothing comes after the end");
+    close(pair[1]);
+    sup_input_serve(&input);
+    tap_ok(input.port == -1, "input: QEMU that is gone wants none");
+}
+
 /* What QEMU says in pieces, and what it never says. */
 static void test_qmp(void)
 {
@@ -182,6 +276,8 @@ int main(void)
     test_lines();
     test_ends();
     test_stream();
+    test_say();
+    test_input();
     test_qmp();
     return tap_end();
 }

@@ -22,6 +22,7 @@ enum part_kind {
     SECTION, /* a section `name` that holds `text` */
     TEXT,
     OSABI, /* e_ident[EI_OSABI] = number */
+    ETYPE, /* e_type = number */
 };
 
 struct part {
@@ -52,6 +53,10 @@ struct part {
     {                                                                                                        \
         .kind = OSABI, .number = (value)                                                                     \
     }
+#define OBJECT                                                                                               \
+    {                                                                                                        \
+        .kind = ETYPE, .number = ET_REL                                                                      \
+    }
 #define PVH_NOTE                                                                                             \
     {                                                                                                        \
         NOTE, "Xen", 18, NULL, 0x1000850                                                                     \
@@ -80,6 +85,20 @@ static const struct {
      BIT(BND_MULTIBOOT),
      NULL},
     {"half of rumprun", true, {MULTIBOOT_, SECTION_(".bootstrap")}, "generic", BIT(BND_MULTIBOOT), NULL},
+    {"a program of rumprun's that is not baked",
+     true,
+     {OBJECT, SECTION_(".note.rumprun.bakerecipe")},
+     "rumprun",
+     0,
+     "rumprun-bake hw_virtio"},
+    {"an object file", true, {OBJECT, SECTION_(".note.rumprun.baker")}, NULL, 0, NULL},
+    {"an object file that bears the signs of others",
+     true,
+     {OBJECT, MULTIBOOT_, SECTION_(".bootstrap"), SECTION_("link_set_rump_components")},
+     NULL,
+     0,
+     NULL},
+    {"a program with the recipe in it", true, {SECTION_(".note.rumprun.bakerecipe")}, NULL, 0, NULL},
     {"nanos' kernel",
      true,
      {PVH_NOTE, SECTION_(".vvar"), TEXT_("tfs magic mismatch")},
@@ -115,6 +134,15 @@ static const struct {
      "hermit",
      0,
      "Hermit's loader"},
+    {"hermit before its notes",
+     true,
+     {OSABI_(0xff), TEXT_("Welcome to HermitCore-rs")},
+     "hermit",
+     0,
+     "Hermit's loader"},
+    {"a program that only speaks of it", true, {TEXT_("Welcome to HermitCore-rs")}, NULL, 0, NULL},
+    {"Hermit's loader", false, {MULTIBOOT_, TEXT_("[LOADER][")}, "hermit", 0, "Hermit's loader: make the"},
+    {"what only speaks like it", true, {PVH_NOTE, TEXT_("[LOADER][")}, "generic", BIT(BND_PVH), NULL},
     {"a Linux program", true, {{NOTE, "GNU", 1, NULL, 0}}, NULL, 0, NULL},
     {"a Linux program with the sections of a unikernel",
      true,
@@ -166,6 +194,9 @@ static void add_part(const struct part *p)
         break;
     case OSABI:
         eb.data[EI_OSABI] = (uint8_t)p->number;
+        break;
+    case ETYPE:
+        eb.data[16] = (uint8_t)p->number;
         break;
     case MULTIBOOT2:
         eb_bytes(&eb, mb2, sizeof mb2, 8);
@@ -338,8 +369,44 @@ static void test_disks(void)
     }
 }
 
+/* Its boot sector, less one sign at a time. */
+static void test_osv_disk(void)
+{
+    static const uint8_t sector[512] = {
+        [0] = 0xea, [1] = 0x5e,   [2] = 0x7c,   [0x22] = 0x10, [0x24] = 0x3f, [0x27] = 0x7e,
+        [0x2a] = 1, [440] = 0x56, [441] = 0x53, [442] = 0x4f,  [510] = 0x55,  [511] = 0xaa,
+    };
+    static const struct {
+        const char *name;
+        size_t at;
+        uint8_t value;
+        const char *family;
+    } cases[] = {
+        {"its boot sector", 0, 0xea, "osv"},
+        {"another loader's beginning", 0, 0xfa, "generic"},
+        {"another packet", 0x24, 0x40, "generic"},
+        {"another disk signature", 440, 0x57, "generic"},
+    };
+    for (size_t i = 0; i < RK_COUNT(cases); i++) {
+        struct rk_err err = {0};
+        struct bnd_image image;
+        memset(&eb, 0, sizeof eb);
+        memcpy(eb.data, sector, sizeof sector);
+        eb.data[cases[i].at] = cases[i].value;
+        eb.size = 64 << 10;
+        int r = judge(&image, &err);
+        tap_ok(r > 0 && image.family && strcmp(image.family->name, cases[i].family) == 0 &&
+                   image.boot.kinds == BIT(BND_DISK) && bnd_family_dhcp(image.family, &image.keys) &&
+                   image.family->machine(BND_DISK)->button,
+               "%s: a disk with %s", cases[i].family, cases[i].name);
+        if (r > 0)
+            bnd_image_fini(&image);
+    }
+}
+
 int main(void)
 {
+    test_osv_disk();
     test_families();
     test_unikraft_keys();
     test_unikraft_dhcp();

@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "hypervisor/qemu/init/init.h"
@@ -18,7 +17,6 @@ struct config {
     struct ini_program *program;
     char link[16];  /* the one that is talked about */
     unsigned files; /* so far */
-    bool sealed;    /* the root is to be read-only */
 };
 
 static int digit(char c)
@@ -34,18 +32,6 @@ static size_t decode(char *text, size_t len)
         text[n++] = (char)(digit(text[i]) << 4 | digit(text[i + 1]));
     text[n] = '\0';
     return n;
-}
-
-static void make_parents(const char *path)
-{
-    char text[4096];
-    if (snprintf(text, sizeof text, "%s", path) >= (int)sizeof text)
-        return;
-    for (char *p = text + 1; (p = strchr(p, '/')); p++) {
-        *p = '\0';
-        mkdir(text, 0755);
-        *p = '/';
-    }
 }
 
 /* A root that can't be written to has the file from elsewhere, if it has one of that name. */
@@ -70,7 +56,7 @@ static void write_file(const char *path, unsigned number)
     char *data = ini_ports_read(name, &len);
     if (!data)
         return;
-    make_parents(path);
+    ini_make_parents(path);
     unlink(path);
     int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
     if (fd < 0 && errno == EROFS)
@@ -131,35 +117,30 @@ static void take_route(const struct config *c, char *text)
     ini_net_route(c->link, text, gateway);
 }
 
-static void take_disk(const char *text)
+static void take_root(const char *text)
 {
-    char fstype[32], access[8], device[32];
+    char fstype[32], access[8];
     unsigned index;
-    int path = 0;
-    if (sscanf(text, "%u %31s %7s %n", &index, fstype, access, &path) < 3 || path == 0 || index >= 26)
-        return;
-    const char *target = text + path;
-    snprintf(device, sizeof device, "/dev/vd%c", 'a' + (int)index);
-    make_parents(target);
-    if (strncmp(target, "/dev/", 5) == 0) {
-        if (symlink(device, target) < 0)
-            ini_say("make '%s': %s", target, strerror(errno));
-        return;
-    }
-    mkdir(target, 0755);
-    if (mount(device, target, fstype, strcmp(access, "ro") == 0 ? MS_RDONLY : 0, NULL) < 0)
-        ini_say("mount '%s', a file system '%s', at '%s': %s", device, fstype, target, strerror(errno));
+    if (sscanf(text, "%u %31s %7s", &index, fstype, access) >= 3 && index < 26)
+        ini_root_enter(index, fstype, strcmp(access, "rw") == 0);
 }
 
-static void take_root(struct config *c, const char *text)
+static void take_disk(const char *text)
 {
-    char device[32], fstype[32], access[8];
+    char fstype[32], access[8];
     unsigned index;
-    if (sscanf(text, "%u %31s %7s", &index, fstype, access) < 3 || index >= 26)
+    int path = 0;
+    if (sscanf(text, "%u %31s %7s %n", &index, fstype, access, &path) >= 3 && path > 0 && index < 26)
+        ini_mount_disk(index, fstype, strcmp(access, "ro") == 0, text + path);
+}
+
+static void take_tmpfs(char *text)
+{
+    char *path = strchr(text, ' ');
+    if (!path)
         return;
-    snprintf(device, sizeof device, "/dev/vd%c", 'a' + (int)index);
-    c->sealed = strcmp(access, "ro") == 0;
-    ini_root_enter(device, fstype, !c->sealed);
+    *path++ = '\0';
+    ini_mount_tmpfs(text, path);
 }
 
 static void take_user(struct ini_program *p, const char *word, const char *value)
@@ -188,9 +169,13 @@ static void take(struct config *c, const char *word, char *value)
     else if (strcmp(word, "dns") == 0)
         take_dns(value);
     else if (strcmp(word, "root") == 0)
-        take_root(c, value);
+        take_root(value);
     else if (strcmp(word, "disk") == 0)
         take_disk(value);
+    else if (strcmp(word, "tmpfs") == 0)
+        take_tmpfs(value);
+    else if (strcmp(word, "readonly") == 0)
+        p->readonly = true;
     else if (strcmp(word, "file") == 0)
         write_file(value, c->files++);
     else if (strcmp(word, "tty") == 0)
@@ -224,6 +209,4 @@ void ini_config_apply(struct ini_program *ret_program)
         }
         p = next;
     }
-    if (config.sealed)
-        ini_root_seal();
 }

@@ -91,5 +91,9 @@ int main(void)
         ini_say("runuk-init: there is no program to run: give it behind the image's name");
         ini_ports_end(126);
     }
-    ini_ports_end(ini_run(&program));
+    if (program.readonly)
+        ini_mount_readonly();
+    int status = ini_run(&program);
+    ini_mounts_end();
+    ini_ports_end(status);
 }

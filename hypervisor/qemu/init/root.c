@@ -17,8 +17,6 @@
 
 #define WAIT_MS 5000 /* for the disk's device */
 
-static bool can_write; /* what is the root now */
-
 /* Drivers may find their devices later than they are loaded. */
 static void wait_for(const char *device)
 {
@@ -77,13 +75,13 @@ static int remove_one(const char *path, const struct stat *st, int type, struct 
     return 0;
 }
 
-void ini_root_enter(const char *device, const char *fstype, bool writable)
+void ini_root_enter(unsigned index, const char *fstype, bool writable)
 {
     static const char *const moved[] = {"/proc", "/sys", "/dev"};
-    char path[64];
+    char path[64], device[32];
+    snprintf(device, sizeof device, "/dev/vd%c", 'a' + (int)index);
     mount_files(device, fstype);
     const char *root = mount_over(writable);
-    can_write = strcmp(root, BOTH) == 0;
     for (size_t i = 0; i < sizeof moved / sizeof moved[0]; i++) {
         snprintf(path, sizeof path, "%s%s", root, moved[i]);
         mkdir(path, 0755);
@@ -98,10 +96,4 @@ void ini_root_enter(const char *device, const char *fstype, bool writable)
         ini_ports_end(126);
     }
     ini_modules_load();
-}
-
-void ini_root_seal(void)
-{
-    if (can_write && mount(NULL, "/", NULL, MS_REMOUNT | MS_RDONLY, NULL) < 0)
-        ini_say("make the root read-only: %s", strerror(errno));
 }

@@ -32,7 +32,7 @@ static void execute(const struct ini_program *p)
     execvpe(p->args[0], p->args, p->env);
 }
 
-static _Noreturn void become(const struct ini_program *p)
+static _Noreturn void become(const struct ini_program *p, const struct ini_input *input)
 {
     sigset_t none;
     sigemptyset(&none);
@@ -40,6 +40,8 @@ static _Noreturn void become(const struct ini_program *p)
      */
     setpgid(0, 0);
     tcsetpgrp(STDIN_FILENO, getpid()); /* SIGTTOU is blocked */
+    if (input->program >= 0)
+        dup2(input->program, STDIN_FILENO);
     if (setgroups(p->group_count, p->groups) < 0 || setgid(p->gid) < 0 || setuid(p->uid) < 0) {
         ini_say("become user %u: %s", (unsigned)p->uid, strerror(errno));
         _exit(NOT_RUN);
@@ -103,7 +105,8 @@ static int reap(pid_t program)
 
 int ini_run(const struct ini_program *p)
 {
-    struct pollfd fds[BUTTONS_MAX + 1];
+    static struct ini_input input;
+    struct pollfd fds[BUTTONS_MAX + 2];
     struct signalfd_siginfo info;
     sigset_t set;
     sigemptyset(&set);
@@ -116,16 +119,23 @@ int ini_run(const struct ini_program *p)
     fds[0] = (struct pollfd){.fd = signalfd(-1, &set, SFD_CLOEXEC), .events = POLLIN};
     size_t n = 1 + open_buttons(fds + 1);
     set_console(p);
+    ini_input_open(&input, p->tty);
     pid_t program = fork();
     if (program == 0)
-        become(p);
+        become(p, &input);
     if (program < 0)
         ini_say("fork: %s", strerror(errno));
+    if (input.program >= 0)
+        close(input.program); /* whose reader is the program alone, so that its end is noticed */
     for (int status = program < 0 ? NOT_RUN : -1;;) {
         if (status >= 0)
             return status;
-        if (poll(fds, n, -1) < 0)
+        bool full = ini_input_is_full(&input);
+        fds[n] = (struct pollfd){.fd = full ? input.feed : input.port, .events = full ? POLLOUT : POLLIN};
+        if (poll(fds, n + 1, -1) < 0)
             continue;
+        if (fds[n].revents)
+            ini_input_serve(&input);
         for (size_t i = 1; i < n; i++)
             if (fds[i].revents && is_pressed(fds[i].fd))
                 kill(program, SIGTERM);
