@@ -150,6 +150,7 @@ RUNUK_OBJS := \
 	lifecycle/watch.o \
 	lifecycle/wishes.o \
 	netplumb/bridge.o \
+	netplumb/bridge_stack.o \
 	netplumb/ingress.o \
 	netplumb/names.o \
 	netplumb/none.o \
@@ -359,7 +360,7 @@ $(B)/runuk-scope: $(addprefix $(B)/scope/,$(SCOPE_OBJS))
 # --- unit tests and fuzz targets ------------------------------------------------------------------------------------------------
 
 # Each is tests/unit/NAME.c, a program that prints TAP and ends with 0 when all is well.
-UNIT_TESTS := annotations boot bpf cache config elf family figures files filters guest hvt_call image lib load loader monitor pack qemu recognise record relay resolvers solo5 spec systemd urunc
+UNIT_TESTS := annotations boot bpf cache config elf family figures files filters guest hvt_call image lib load loader mirage monitor pack qemu recognise record relay resolvers solo5 spec systemd urunc
 # Each is tests/fuzz/NAME.c with LLVMFuzzerTestOneInput, over the sources of the unit test of the same name.
 FUZZ_TESTS   := annotations boot cache elf family guest image loader pack record relay solo5 spec systemd urunc
 FUZZ_SOURCES  = $(patsubst %.o,%.c,$(filter-out tests/unit/% tests/fuzz/$(1).o,$(UNIT_OBJS_$(1))))
@@ -497,6 +498,9 @@ UNIT_OBJS_loader := \
 	hypervisor/qemu/loader/place.o \
 	tests/fuzz/loader.o \
 	tests/unit/loader.o
+
+UNIT_OBJS_mirage := $(FAMILY_OBJS) \
+	tests/unit/mirage.o
 
 UNIT_OBJS_monitor := \
 	config/annotations.o \
@@ -776,6 +780,7 @@ $(B)/netplumb/%.o $(B)/faults/netplumb/%.o: MAINFLAGS += $(NETPLUMB_CFLAGS)
 NET_DRIVER_OBJS := \
 	lib/err.o \
 	netplumb/bridge.o \
+	netplumb/bridge_stack.o \
 	netplumb/ingress.o \
 	netplumb/names.o \
 	netplumb/none.o \

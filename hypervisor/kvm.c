@@ -14,13 +14,14 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <sysexits.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "lib/cleanup.h"
 #include "lib/fd.h"
 
-#define PROBE_MS   10000
+#define PROBE_MS   15000        /* more than it takes to say itself that it had no time */
 #define CACHE_FILE ".runuk-kvm" /* a file: listings of containers look at directories */
 
 /* What the cached answer holds for: this boot, this device, this probe. */
@@ -120,7 +121,7 @@ static int run_probe(const char *path, char reason[HV_REASON])
     bool late = false;
     int status = pid < 0 ? -1 : await_probe(pid, pipe_fds[0], reason, &late);
     close(pipe_fds[0]);
-    if (late)
+    if (late || (WIFEXITED(status) && WEXITSTATUS(status) == EX_TEMPFAIL))
         return -ETIMEDOUT;
     if (status == 0)
         return 1;

@@ -6,6 +6,7 @@
 #include "lib/cleanup.h"
 #include "lib/err.h"
 #include "lib/fault.h"
+#include "netplumb/bridge_stack.h"
 #include "netplumb/ingress.h"
 #include "netplumb/mode.h"
 #include "netplumb/session.h"
@@ -66,12 +67,13 @@ static int make_bridge(struct net_wire *wire, struct net_session *session, struc
 {
     char name[IF_NAMESIZE];
     size_t failed = 0;
-    uint8_t mac[6]; /* left to itself the bridge takes its ports' lowest, which may be the guest's */
+    uint8_t mac[6]; /* left to itself the bridge takes its ports' lowest, which may be the guest's; with a
+                       relay it has to be that: see bridge_stack */
     int code = net_mac_random(mac, err);
     if (code < 0)
         return code;
     snprintf(name, sizeof name, "br-%02x%02x%02x%02x%02x", mac[1], mac[2], mac[3], mac[4], mac[5]);
-    net_automsg struct nl_msg *make = bridge_message(name, wire->mtu, mac);
+    net_automsg struct nl_msg *make = bridge_message(name, wire->mtu, wire->relayed ? wire->mac : mac);
     net_automsg struct nl_msg *mark = alias_message(name, wire);
     if (!make || !mark)
         return rk_fail(err, -ENOMEM, "make a bridge: out of memory");
@@ -138,6 +140,10 @@ static int wire_bridge(const struct net_wire *wire, struct net_session *session,
     if (code < 0)
         return rk_wrap(err, "prepare bridge '%s'", wire->bridge);
     RK_FAULT("network:bridge-prepared");
+    code = wire->relayed ? net_bridge_stack(wire, session, err) : 0;
+    if (code < 0)
+        return code;
+    RK_FAULT("network:bridge-stack");
     return attach_ports(wire, session, err);
 }
 
@@ -150,13 +156,13 @@ static int apply(struct net_wire *wire, struct net_session *session, struct rk_e
     if (code < 0)
         return code;
     RK_FAULT("network:bridge");
-    /* The tap's own qdisc, which goes with it, keeps what is meant for the relay off the bridge. Answers to
-     * the namespace's own clients do not reach it: the bridge takes every frame. */
+    /* The tap's own qdisc, which goes with it, keeps what is meant for the relay off the bridge. */
     if (wire->relayed)
         code = net_ingress_add(session, wire->tap_ifindex, 0, wire->tap_ifindex, NET_INGRESS_SHIELD, err);
     if (code == 0)
         code = wire_bridge(wire, session, err);
     if (code < 0) {
+        net_ingress_remove(session, wire->link_ifindex, wire->tap_ifindex, NULL);
         net_iface_remove(session, wire->bridge_ifindex, wire->bridge, "bridge", NULL);
         rk_wrap(err, "bridge '%s' and '%s'", wire->link, wire->tap);
     }
@@ -165,7 +171,13 @@ static int apply(struct net_wire *wire, struct net_session *session, struct rk_e
 
 static int undo(const struct net_wire *wire, struct net_session *session, struct rk_err *err)
 {
-    return net_iface_remove(session, wire->bridge_ifindex, wire->bridge, "bridge", err);
+    struct rk_err second = {0};
+    int is = net_iface_is(session, wire->link_ifindex, wire->link, NULL, err);
+    int code = is > 0 ? net_ingress_remove(session, wire->link_ifindex, wire->tap_ifindex, err) : is;
+    int bridge = net_iface_remove(session, wire->bridge_ifindex, wire->bridge, "bridge", &second);
+    if (code >= 0 && bridge < 0)
+        return rk_fail(err, bridge, "%s", second.text);
+    return code < 0 ? code : 0;
 }
 
 /* Bridges of ours. */

@@ -53,6 +53,8 @@ static struct nl_msg *qdisc_message(int type, int flags, int ifindex)
 enum deed {
     REDIRECT, /* to the egress of the other side, and nowhere else */
     MIRROR,   /* there too; the namespace's own stack gets it as well */
+    ENTER,    /* comes in on the other side, and nowhere else */
+    SHOW,     /* comes in there too */
     PASS,     /* to the namespace's own stack: without an action, classification ends here (the action for
                  that, act_gact, is not in every kernel) */
     LOSE,     /* to loopback's ingress, whose stack drops frames to other stations (nor is there a drop) */
@@ -129,6 +131,9 @@ static const struct rules {
                            {ETH_P_ARP, MIRROR, {ARP_IS_ANSWER}, 1},
                            EVERYTHING},
                           3},
+    [NET_INGRESS_PORT] = {{{ETH_P_IP, ENTER, {NO_OPTIONS, NO_FRAGMENT, IS_UDP, FROM_DNS_HERE}, 4},
+                           {ETH_P_ARP, SHOW, {ARP_IS_ANSWER}, 1}},
+                          2},
     [NET_INGRESS_SHIELD] = {{TO_THE_RELAY(LOSE)}, 3},
 };
 
@@ -141,6 +146,11 @@ static int put_action(struct nl_msg *msg, enum deed deed, int to, int tap)
     if (deed == MIRROR) {
         mirred.action = TC_ACT_OK;
         mirred.eaction = TCA_EGRESS_MIRROR;
+    } else if (deed == SHOW) {
+        mirred.action = TC_ACT_OK;
+        mirred.eaction = TCA_INGRESS_MIRROR;
+    } else if (deed == ENTER) {
+        mirred.eaction = TCA_INGRESS_REDIR;
     } else if (deed == LOSE) {
         mirred.eaction = TCA_INGRESS_REDIR;
         mirred.ifindex = LOOPBACK_IFINDEX;

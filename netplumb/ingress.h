@@ -27,6 +27,8 @@ enum net_ingress_rules {
                           where nobody listens */
     NET_INGRESS_LINK,  /* a relayed guest's link: all but answers to the name servers' clients in the
                           namespace (netplumb/relay.h); ARP answers go both ways */
+    NET_INGRESS_PORT,  /* a relayed guest's link as port of the bridge that is the other side: answers to the
+                          name servers' clients come in there, as those of ARP do, too */
     NET_INGRESS_SHIELD, /* a relayed guest's tap on a bridge: those to the relay are lost, all others pass */
 };
 

@@ -96,7 +96,7 @@ int net_ports_open(int *ret_fd, struct net_wire *wire)
 {
     unsigned low, high;
     *ret_fd = -1;
-    if (strcmp(wire->mode, net_mode_redirect.name) != 0)
+    if (strcmp(wire->mode, net_mode_none.name) == 0)
         return 0;
     rk_autoclose int fd = open(RANGE_SYSCTL, O_RDWR | O_CLOEXEC);
     if (fd < 0)

@@ -14,8 +14,8 @@ struct rk_err;
 int net_relay_port(const struct net_wire *wire, struct rk_err *err);
 
 /* Open ip_local_port_range of the namespace, which is to be RLY_PORTS_FIRST to RLY_PORTS_LAST, for
- * net_ports_reserve, and note in *wire what it says now. *ret_fd is -1 when it is so already, and in modes
- * where it helps nobody. 0 or a negative errno, without a text. */
+ * net_ports_reserve, and note in *wire what it says now. *ret_fd is -1 when it is so already, and for a wire
+ * to nothing. 0 or a negative errno, without a text. */
 int net_ports_open(int *ret_fd, struct net_wire *wire);
 
 /* Narrow the range; `fd` (accepts -1) may be used from another namespace. 0 or a negative errno, without a

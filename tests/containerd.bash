@@ -19,7 +19,7 @@ containerd_up() {
     CONTAINERD_NAME=$(basename "$CONTAINERD_DIR")
     export CONTAINERD_DIR CONTAINERD_NAME
     # The name that containerd calls. Its only option for an OCI runtime is the program: settings need one around it.
-    jq -n --arg dir "$BUILD" '{monitor_dir: $dir}' >"$CONTAINERD_DIR/settings.json"
+    jq -n --arg dir "$BUILD" '{monitor_dir: $dir, accel: "tcg"}' >"$CONTAINERD_DIR/settings.json"
     printf '#!/bin/sh\nexec "%s" --settings "%s" "$@"\n' "$BUILD/runuk" "$CONTAINERD_DIR/settings.json" \
         >"$CONTAINERD_DIR/runuk"
     chmod 755 "$CONTAINERD_DIR" "$CONTAINERD_DIR/runuk"
@@ -113,6 +113,19 @@ guest_image() {
     rm -rf "$root"
 }
 
+# bare_image NAMESPACE NAME FILE [FAMILY LINE]: an image of that name with FILE alone, for a guest in QEMU; with what makes it one
+# for urunc when the family is given.
+bare_image() {
+    local root=$BATS_FILE_TMPDIR/root-$RANDOM
+    mkdir "$root"
+    cp "$3" "$root/guest"
+    [[ -z ${4:-} ]] || jq -n --arg family "$4" --arg line "$5" '
+        {unikernelType: $family, hypervisor: "qemu", binary: "/guest", cmdline: $line} |
+        with_entries(.key |= "com.urunc.unikernel.\(.)" | .value |= @base64)' >"$root/urunc.json"
+    image_import "$1" "$2" "$root" '{"Entrypoint": ["/guest"]}'
+    rm -rf "$root"
+}
+
 # --- what is left behind --------------------------------------------------------------------------------------------------
 
 # Everything that a container could leave, one line each: processes, mounts, cgroups, links and qdiscs (here and in the
@@ -130,7 +143,8 @@ traces() {
     inside ip -o link | sed 's/^[0-9]*: \([^:@]*\)[@:].*/link \1/' | LC_ALL=C sort
     inside tc qdisc | sed 's/^/tc /' | LC_ALL=C sort
     ip -o link | sed 's/^[0-9]*: \([^:@]*\)[@:].*/outer link \1/' | LC_ALL=C sort
-    inside find /run -path '/run/containerd/fifo/*' -prune -o -print | LC_ALL=C sort
+    # What runuk has learned of the host, once for all containers, is no trace.
+    inside find /run -path '/run/containerd/fifo/*' -prune -o -not -name '.runuk-*' -print | LC_ALL=C sort
     inside sed 's/^[0-9]* [0-9]* [^ ]* [^ ]* \([^ ]*\) .* - \([^ ]*\) .*/mount \1 \2/' /proc/self/mountinfo | LC_ALL=C sort
     # Its own name, which the daemon never makes, stays until the end.
     find /sys/fs/cgroup/ -type d -path "*/$CONTAINERD_NAME/*" | LC_ALL=C sort

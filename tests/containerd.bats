@@ -10,6 +10,10 @@ setup_file() {
     for guest in exit web time; do
         guest_image "$CONTAINERD_NAME" "docker.io/local/$guest:1" "$guest"
     done
+    for guest in finish.multiboot hello.pvh time.pvh web.pvh; do
+        bare_image "$CONTAINERD_NAME" "docker.io/local/$guest:1" "$BUILD/guests/$guest"
+    done
+    bare_image "$CONTAINERD_NAME" docker.io/local/button:1 "$BUILD/guests/finish.pvh" osv button
     busybox_image "$CONTAINERD_NAME" docker.io/local/busybox:1 '{"Cmd": ["sh"], "Env": ["PATH=/bin"]}'
     hello_from_a_layout
     # What this host can run: the same question that runuk asks.
@@ -220,6 +224,69 @@ pod_network_down() {
     [[ $output == *"the container is on the host's own network"* ]]
 }
 
+# --- guests in QEMU -------------------------------------------------------------------------------------------------------
+
+@test "QEMU: arguments, exit status, and why a container cannot be" {
+    run -0 ctr_run --rm docker.io/local/hello.pvh:1 one /guest first second
+    [[ $output == 'Hello from pvh'*$'\narg[0]: first\narg[1]: second'* ]]
+    run -7 ctr_run --rm docker.io/local/finish.multiboot:1 one /guest 7
+    run ! ctr_run --rm --memory-limit $((40 << 20)) docker.io/local/hello.pvh:1 one
+    [[ $output == *'raise the limit'* ]]
+    run ! ctr_run --rm --net-host docker.io/local/hello.pvh:1 one
+    [[ $output == *"the container is on the host's own network"* ]]
+}
+
+@test "QEMU: task ps, pause, metrics, exec, kill, the power button" {
+    ctr_run -d --memory-limit $((128 << 20)) docker.io/local/time.pvh:1 one /guest wait
+    run -0 ctr task ps one
+    [[ ${#lines[@]} == 3 && ${lines[1]} == "$(task_pid one) "* ]]
+    [[ $(inside cat "/proc/$(task_pid one)/comm") == runuk-qemu ]]
+    ctr task pause one
+    task_is one PAUSED
+    ctr task resume one
+    task_is one RUNNING
+    run -0 ctr task metrics --format json one
+    run -0 jq -c '.memory | if (.usage | type) == "object" then .usage | [.limit, .usage] else [.usage_limit, .usage] end' <<<"$output"
+    [[ $output =~ ^\[134217728,[1-9][0-9]*\]$ ]]
+    run -0 ctr task exec --exec-id e1 one :info
+    [[ $output == *'monitor: qemu, emulated'* ]]
+    ctr task kill -s SIGTERM one
+    eventually 10 task_is one STOPPED
+    run -0 ctr task rm one
+    [[ $output == *'exit code 143'* ]]
+    ctr_run -d docker.io/local/button:1 two
+    ctr task kill -s SIGTERM two
+    eventually 20 task_is two STOPPED
+    run -0 ctr task rm two
+    [[ $output != *'exit code'* ]]
+}
+
+@test "QEMU: in a network namespace that was there before, the page comes; a killed shim takes all of the guest with it" {
+    local mode pid
+    pod_network_up
+    for mode in bridge redirect; do
+        ctr_run -d --with-ns network:/run/netns/pod --annotation org.runuk.network-mode=$mode docker.io/local/web.pvh:1 web \
+            /guest '--ipv4={ipv4.cidr}'
+        run -0 fetch http://10.215.1.2/plain
+        [[ $output == *'target: pvh'*'ipv4: 10.215.1.2/24'* ]]
+        [[ $mode == bridge ]] || break
+        ctr task rm -f web
+        ctr container rm web
+        run -0 inside ip -n pod -o link
+        [[ ${#lines[@]} == 2 ]]
+    done
+    pid=$(task_pid web)
+    inside kill -KILL "$(inside ps -o ppid= -p "$pid" | tr -d ' ')"
+    eventually 10 process_ended "$pid"
+    run ! inside pgrep '^(qemu|runuk)'
+    eventually 10 no_task web
+    run -0 inside ip -n pod -o link
+    [[ ${#lines[@]} == 2 ]]
+    # Another one by the same name, which also takes away what is left of that shim.
+    ctr container rm web
+    run -7 ctr_run --rm docker.io/local/finish.multiboot:1 web /guest 7
+}
+
 # --- the daemon's end ------------------------------------------------------------------------------------------------------
 
 @test "containerd is killed and comes back: the guest has not noticed" {
@@ -264,9 +331,10 @@ no_task() {
     fetch http://10.215.1.2/plain
     ctr_run -d docker.io/local/time:1 one /time wait
     ctr_run -d docker.io/local/busybox:1 two sleep infinity
+    ctr_run -d docker.io/local/time.pvh:1 three /guest wait
     run ! traces_equal "$BATS_TEST_TMPDIR/before"
     local id
-    for id in web one two; do
+    for id in web one two three; do
         ctr task kill -s SIGKILL "$id"
         eventually 10 task_is "$id" STOPPED
         run -0 ctr task rm "$id"

@@ -15,8 +15,12 @@ setup_file() {
     busybox_image k8s.io docker.io/local/busybox:1 '{"Cmd": ["sh"], "Env": ["PATH=/bin"]}'
     local guest
     for guest in block exit time web; do guest_image k8s.io "docker.io/local/$guest:1" "$guest"; done
+    for guest in block.multiboot dns.pvh finish.multiboot web.pvh; do
+        bare_image k8s.io "docker.io/local/$guest:1" "$BUILD/guests/$guest"
+    done
+    bare_image k8s.io docker.io/local/button:1 "$BUILD/guests/finish.pvh" osv button
     # The plugin hears of an import a moment later, and would ask a registry before.
-    for guest in pause busybox block exit time web; do eventually 10 image_known "docker.io/local/$guest:1"; done
+    for guest in pause busybox block exit time web {block,finish}.multiboot {dns,web}.pvh button; do eventually 10 image_known "docker.io/local/$guest:1"; done
     if "$BUILD/runuk-hvt" --probe; then export TARGET=hvt; else export TARGET=spt; fi
 }
 
@@ -368,9 +372,72 @@ all_counted() {
     done
 }
 
+# start_web POD NAME: a web server in QEMU, with its address.
+start_web() {
+    start_container "$1" "$2" web.pvh '{"args": ["--ipv4={ipv4.cidr}", "--ipv4-gateway={ipv4.gateway}"]}'
+}
+
+@test "QEMU: a guest and a Linux container in one pod, its end, and another one after it" {
+    local pod web side address pid
+    pod=$(run_pod pod)
+    address=$(pod_field "$pod" .network.ip)
+    side=$(start_container "$pod" side busybox '{"command": ["sleep", "infinity"]}')
+    web=$(start_web "$pod" web)
+    run -0 fetch "http://$address/plain"
+    [[ $output == *'target: pvh'*"ipv4: $address/24"*'gateway: 10.215.8.1'* ]]
+    [[ $(inside cat "/proc/$(container_pid "$web")/comm") == runuk-qemu ]]
+    run -0 cat "$BATS_FILE_TMPDIR/logs/web.log"
+    [[ $output == *'stdout F ready'* ]]
+    # The link is the guest's for as long as it lives.
+    run -0 exec_sync "$side" ip addr show eth0
+    [[ $output == *"inet $address/24"* ]]
+    run -1 exec_sync "$side" ping -c 1 -W 1 10.215.8.1
+    run -0 exec_sync "$web" :info
+    [[ $output == *'monitor: qemu, emulated'* ]]
+    run -0 on ContainerStats "$web"
+    [[ $(jq -r .stats.memory.working_set_bytes.value <<<"$output") -gt 0 ]]
+    on UpdateContainerResources "$web" '{"linux": {"cpu_shares": 256}}'
+    run -0 cgroup_value "$web" cpu cpu.shares cpu.weight
+    [[ $output == 256 || $output == 10 ]]
+    on StopContainer "$web" '{"timeout": 5}'
+    container_is "$web" 'CONTAINER_EXITED 143'
+    on RemoveContainer "$web"
+    run -0 exec_sync "$side" ping -c 1 -W 5 10.215.8.1
+    web=$(start_web "$pod" again)
+    run -0 fetch "http://$address/plain"
+    [[ $output == *'requests: 1'* ]]
+    pid=$(container_pid "$web")
+    remove_pod "$pod"
+    process_ended "$pid"
+    run ! inside pgrep '^(qemu|runuk)'
+}
+
+@test "QEMU: the power button within the grace period, exit codes, a disk, the pod's name server and annotations" {
+    local pod guest disk=$BATS_TEST_TMPDIR/disk
+    truncate -s 64K "$disk"
+    chmod 666 "$disk"
+    pod=$(run_pod pod)
+    guest=$(start_container "$pod" button button)
+    eventually 20 grep -q 'waiting for the power button' "$BATS_FILE_TMPDIR/logs/button.log"
+    on StopContainer "$guest" '{"timeout": 20}'
+    container_is "$guest" 'CONTAINER_EXITED 0'
+    guest=$(start_container "$pod" finish finish.multiboot '{"args": ["7"]}')
+    eventually 20 container_is "$guest" 'CONTAINER_EXITED 7'
+    guest=$(start_container "$pod" block block.multiboot "$(jq -cn --arg disk "$disk" \
+        '{args: ["rw"], mounts: [{container_path: "/data", host_path: $disk}]}')")
+    eventually 20 container_is "$guest" 'CONTAINER_EXITED 0'
+    grep -q SUCCESS "$BATS_FILE_TMPDIR/logs/block.log"
+    guest=$(start_container "$pod" dns dns.pvh '{"args": ["--ipv4={ipv4.cidr}", "{dns}", "wait"],
+        "annotations": {"org.runuk.network-mode": "bridge"}}')
+    eventually 20 grep -q 'name server 10.215.8.1' "$BATS_FILE_TMPDIR/logs/dns.log"
+    run -0 exec_sync "$guest" :info
+    [[ $output == *bridge* ]]
+}
+
 @test "nothing is left behind" {
     local pod web
-    pod=$(run_pod first) # the bridge of the pods stays for the next one
+    pod=$(run_pod first) # the bridge of the pods stays for the next one, and the plugin's folders
+    start_container "$pod" first time '{"args": ["wait"]}'
     remove_pod "$pod"
     traces >"$BATS_TEST_TMPDIR/before"
     pod=$(run_pod pod)

@@ -214,6 +214,12 @@ kvm_usable() {
     settings --arg dir "$PWD/monitors" '.monitor_dir = $dir'
     fails a "image '/guest' needs KVM, which this host cannot use (its probe did not end)"
     [[ ! -e $ROOT/.runuk-kvm ]]
+    printf '#!/bin/sh\necho no time\nexit 75\n' >monitors/runuk-hvt
+    fails a "image '/guest' needs KVM, which this host cannot use (no time)"
+    [[ ! -e $ROOT/.runuk-kvm ]]
+    printf '#!/bin/sh\necho no\nexit 1\n' >monitors/runuk-hvt
+    fails a "image '/guest' needs KVM, which this host cannot use (no)"
+    grep -qx no "$ROOT/.runuk-kvm"
 }
 
 @test "a bind mount covers the rootfs: of the file, and of a directory above it" {

@@ -61,13 +61,15 @@ container() {
     no_new_traces "$BATS_TEST_TMPDIR/before"
 }
 
-# A web server in a unikernel, a database, and a client of both, all of them under runuk. The client starts when the other two are
-# healthy, knows them by the names of their services, and carries the page from the one to the other.
-three_services() {
+# A web server in a unikernel and one in QEMU, a database, and a client of all, all of them under runuk. The client starts when the
+# others are healthy, knows them by the names of their services, and carries the pages from the ones to the other.
+four_services() {
     guest_image web web
+    emulate "$DOCKER_DIR/runuk.json"
+    bare_image bare "$BUILD/guests/web.pvh"
     program_image client curl redis-cli
     program_image database redis-server redis-cli
-    project=$BATS_TEST_TMPDIR/three
+    project=$BATS_TEST_TMPDIR/four
     mkdir "$project"
     cat >"$project/docker-compose.yml" <<'YAML'
 version: "2.4"
@@ -77,6 +79,14 @@ services:
     image: web
     mem_limit: 64m
     stop_grace_period: 5s
+    healthcheck:
+      test: ["CMD", ":alive"]
+      interval: 1s
+  bare:
+    runtime: runuk
+    image: bare
+    command: ["--ipv4={ipv4.cidr}", "--ipv4-gateway={ipv4.gateway}"]
+    mem_limit: 128m
     healthcheck:
       test: ["CMD", ":alive"]
       interval: 1s
@@ -94,27 +104,29 @@ services:
     image: client
     depends_on:
       web: {condition: service_healthy}
+      bare: {condition: service_healthy}
       database: {condition: service_healthy}
     command:
       - sh
       - -exc
       - |
         curl -fsS --max-time 10 http://web/plain >/page
+        curl -fsS --retry 10 --retry-connrefused --max-time 10 http://bare/plain >>/page
         redis-cli -h database -x set page </page
-        redis-cli -h database get page | grep 'program: web'
+        redis-cli -h database get page | grep -e 'program: web' -e 'target: pvh'
 volumes:
   data: {}
 YAML
 }
 
-@test "three services that know each other by name: a unikernel, a database and a client of both" {
-    three_services
+@test "four services that know each other by name: a unikernel, one in QEMU, a database and a client of all" {
+    four_services
     run -0 compose up -d
     local client
     client=$(container client)
     eventually 60 field_is "$client" '{{.State.Status}} {{.State.ExitCode}}' 'exited 0'
     run -0 docker logs "$client"
-    [[ $output == *OK*'program: web'* ]]
+    [[ $output == *OK*'program: web'*'target: pvh'* ]]
     field_is "$(container web)" '{{.HostConfig.Runtime}} {{.State.Health.Status}}' 'runuk healthy'
     run -0 compose exec -T database redis-cli get page
     [[ $output == *'program: web'*"ipv4: $(address "$(container web)")/"* ]]

@@ -8,6 +8,8 @@ setup_file() {
     guest_image dns dns
     guest_image web web
     guest_image time time
+    emulate "$DOCKER_DIR/runuk.json"
+    bare_image web.pvh "$BUILD/guests/web.pvh"
 }
 
 teardown_file() {
@@ -19,16 +21,22 @@ teardown() {
 }
 
 @test "the daemon ends and comes back, in peace and by force: the guest has not noticed, and can be used and ended" {
-    local pid box signal
+    local pid box bare signal
     docker run -d --runtime=runuk --name web -p 8080:80 web
     docker run -d --runtime=runuk --name box busybox sleep 1000
+    docker run -d --runtime=runuk --name bare -p 8081:80 web.pvh '--ipv4={ipv4.cidr}' '--ipv4-gateway={ipv4.gateway}'
     fetch http://127.0.0.1:8080/plain
     pid=$(field web '{{.State.Pid}}')
     box=$(field box '{{.State.Pid}}')
+    bare=$(field bare '{{.State.Pid}}')
+    fetch http://127.0.0.1:8081/plain
     for signal in TERM KILL; do
         "$OWN_DOCKERD" restart "$DOCKER_DIR" $signal
         field_is web '{{.State.Status}} {{.State.Pid}}' "running $pid"
         field_is box '{{.State.Status}} {{.State.Pid}}' "running $box"
+        field_is bare '{{.State.Status}} {{.State.Pid}}' "running $bare"
+        run -0 fetch http://127.0.0.1:8081/plain
+        [[ $output == *'target: pvh'*'requests: '[23] ]]
         fetch http://127.0.0.1:8080/plain
     done
     run -0 docker exec web :alive
@@ -36,6 +44,10 @@ teardown() {
     [[ $output == *ready* ]]
     run -0 docker stats --no-stream --format '{{.MemUsage}} {{.PIDs}}' web
     [[ $output =~ ^[0-9.]+[KM]iB.*\ 1$ ]]
+    run -0 docker exec bare :info
+    [[ $output == *'monitor: qemu'* ]]
+    docker stop -t 10 bare
+    field_is bare '{{.State.Status}} {{.State.ExitCode}}' 'exited 143'
     docker pause web
     docker unpause web
     run -0 fetch http://127.0.0.1:8080/plain

@@ -26,12 +26,6 @@ teardown() {
     docker_clear
 }
 
-# emulate FILE: runuk's settings in it, with emulation. They are read at each call.
-emulate() {
-    jq '.accel = "tcg"' "$1" >"$1.new"
-    mv "$1.new" "$1"
-}
-
 unikernel() {
     docker run --runtime=runuk "$@"
 }
@@ -301,6 +295,82 @@ qemu_of() {
     run docker run --rm --runtime=runuk-large hello.pvh
     mv "$settings.old" "$settings"
     [[ $status != 0 && $output == *"OCI runtime create failed"*"there is no '/nonexistent/qemu': install qemu-system-x86"* ]]
+}
+
+@test "commit, diff, export, cp, rename, wait and events" {
+    local before waiting
+    before=$(inside date +%s.%N)
+    unikernel -d --name one time.pvh wait
+    eventually 20 printed one waiting
+    docker wait one >waited 3>&- &
+    waiting=$!
+    docker rename one two
+    docker cp two:/guest copy
+    cmp copy "$BUILD/guests/time.pvh"
+    docker cp copy two:/put
+    run -0 docker diff two
+    [[ $output == 'A /put' ]] # QEMU and its supervisor write nothing into the container
+    docker export two | tar -t >files
+    grep -qx guest files
+    docker commit two again
+    # A paused one hears of its end at once.
+    docker pause two
+    docker kill -s TERM two
+    wait "$waiting"
+    [[ $(<waited) == 143 ]]
+    run -0 docker events --since "$before" --until "$(inside date +%s.%N)" --filter container=two --format '{{.Action}} {{.Actor.Attributes.exitCode}}'
+    [[ $output == *pause*kill*'die 143'* ]]
+    unikernel -d --name three again
+    eventually 20 printed three waiting
+    docker rm -f three
+    docker image rm -f again
+}
+
+@test "networks that come and go while a guest runs: it keeps what it has until it is started again; IPv6" {
+    docker network create --ipv6 --subnet fd00:77::/64 --subnet 10.214.64.0/24 first
+    docker network create --subnet 10.214.65.0/24 other
+    web web --network first --ip 10.214.64.5 --hostname here --mac-address 02:42:00:00:00:99
+    run -0 fetch http://10.214.64.5/plain
+    [[ $output == *'mac: 02:42:00:00:00:99'* ]]
+    docker network connect --ip 10.214.65.5 other web
+    run -0 docker exec web :info
+    [[ $output == *'address fd00:77::2/64'* && $output != *10.214.65.5* ]]
+    fetch http://10.214.64.5/plain
+    docker network disconnect first web
+    run ! docker run --rm --network first busybox ping -c 1 -W 1 10.214.64.5
+    run -0 docker exec web :alive
+    docker restart -t 1 web
+    run -0 fetch http://10.214.65.5/plain
+    [[ $output == *'requests: 1'* ]]
+}
+
+@test "another container's network: the guest takes its link over, a second one can't, and gives it back" {
+    docker run -d --name keeper -p 8080:80 busybox sleep 1000
+    web web --network container:keeper
+    run -0 fetch http://127.0.0.1:8080/plain
+    [[ $output == *"ipv4: $(address keeper)/20"* ]]
+    run web second --network container:keeper
+    [[ $status != 0 && $output == *"link 'eth0' already carries another guest"* ]]
+    fetch http://127.0.0.1:8080/plain
+    docker rm -f web second
+    run -0 docker exec keeper ping -c 1 -W 5 10.213.0.1
+    run -0 docker exec keeper ip -o link
+    [[ ${#lines[@]} == 2 ]]
+}
+
+@test "a killed shim takes supervisor, QEMU and relay with it, and nothing of them stays" {
+    docker run --rm --runtime=runuk hello.pvh >/dev/null
+    traces >"$BATS_TEST_TMPDIR/before"
+    web web
+    fetch "http://$(address web)/plain"
+    inside kill -KILL "$(inside ps -o ppid= -p "$(field web '{{.State.Pid}}')")"
+    eventually 10 field_is web '{{.State.Status}} {{.State.ExitCode}}' 'exited 137'
+    run ! inside pgrep '^(qemu|runuk)'
+    docker start web
+    run -0 fetch "http://$(address web)/plain"
+    [[ $output == *'requests: 1'* ]]
+    docker rm -f web
+    no_new_traces "$BATS_TEST_TMPDIR/before"
 }
 
 @test "five at once, each with its own address and page" {

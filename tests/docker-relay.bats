@@ -49,6 +49,13 @@ asks() {
     [[ $output == *$'\n'"guest: $(address guest)"$'\n''far.example: 192.0.2.7'$'\n''missing.example: error 3'* ]]
 }
 
+@test "with the network mode bridge, too" {
+    docker run -d --name db --network names busybox sleep 600
+    docker run --runtime=runuk-bridge -d --name guest --network names --dns 10.214.78.1 dns '{dns}' db far.example wait
+    eventually 30 printed guest 'far.example: 192.0.2.7'
+    printed guest "db: $(address db)"
+}
+
 @test "the relay is a second process of the container, which pauses and ends with it" {
     options=()
     docker run -d --name warm --network names busybox true

@@ -10,6 +10,8 @@ setup_file() {
     registry_up
     guest_image web web
     guest_image hello hello
+    emulate "$DOCKER_DIR/runuk.json"
+    bare_image bare "$BUILD/guests/web.pvh"
     if "$BUILD/runuk-hvt" --probe; then export TARGET=hvt; else export TARGET=spt; fi
 }
 
@@ -121,4 +123,23 @@ host_port() {
     [[ $output == *"target: $TARGET"*'ipv4: 10.0.'* ]]
     docker service rm web
     eventually 60 are_replicas web 0
+}
+
+@test "a service of two guests in QEMU, of which one is killed and replaced" {
+    local id victim
+    push bare
+    swarm_up
+    docker service create -q -d --name bare --replicas 2 --restart-delay 100ms --publish mode=host,target=80 --limit-memory 128M \
+        "$REGISTRY/bare" '--ipv4={ipv4.cidr}' '--ipv4-gateway={ipv4.gateway}'
+    eventually 60 are_replicas bare 2
+    victim=$(replicas bare | head -n 1)
+    inside kill -KILL "$(field "$victim" '{{.State.Pid}}')"
+    eventually 60 are_replicas bare 2 "$victim"
+    for id in $(replicas bare); do
+        run -0 fetch "http://127.0.0.1:$(host_port "$id")/plain"
+        [[ $output == *'target: pvh'*"ipv4: $(address "$id")/20"* ]]
+    done
+    docker service rm bare
+    eventually 60 are_replicas bare 0
+    run ! inside pgrep '^(qemu|runuk-qemu)'
 }

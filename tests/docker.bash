@@ -109,6 +109,12 @@ urunc_image() {
     image_of "$1" "$dir" 'ENTRYPOINT ["/guest"]'
 }
 
+# emulate FILE: runuk's settings in it, with emulation. They are read at each call.
+emulate() {
+    jq '.accel = "tcg"' "$1" >"$1.new"
+    mv "$1.new" "$1"
+}
+
 # program_image IMAGE PROGRAM…: the image `busybox`, and in it programs of this machine with the libraries that they need.
 program_image() {
     local context=$BATS_FILE_TMPDIR/context-$1 image=$1 program

@@ -135,11 +135,8 @@ mac_of() {
     veth eth0 0
     v4 eth0 0
     net_bundle a net
+    # An address without a gateway is a word that a network stack says of itself.
     LC_ALL=C sed -i 's/ipv4-gateway/xpv4-gateway/g' a/rootfs/guest
-    launch a
-    words_are a '[--ipv4=10.99.0.2/24]'
-    runuk delete --force a
-    LC_ALL=C sed -i 's/ipv4/xpv4/g' a/rootfs/guest
     launch a
     words_are a ''
     runuk delete --force a

@@ -69,6 +69,16 @@ size() {
     ended 0
 }
 
+@test "a kernel before 0.10 is told no environment, which it would panic over" {
+    poke a/rootfs/hermit/app "$(offset_of a/rootfs/hermit/app 'could not parse')" 'Could not parse'
+    config a '.process.env = ["PATH=/", "A=b"]'
+    starts /hermit/app one
+    boots
+    ended 0
+    said "[LOADER] told:  -- one"
+    said "variable 'A' is not passed on"
+}
+
 @test "a loader that panics spins for ever: the guest is over, with 255" {
     starts /hermit/app panic
     boots

@@ -18,7 +18,7 @@ teardown() {
     in_c ip -6 route add default via fd99:1::1
     snapshot >"$BATS_TEST_TMPDIR/before"
     local mode record
-    for mode in redirect bridge; do
+    for mode in redirect bridge redirect,relay bridge,relay; do
         record=$(driver make "$mode" eth0)
         run in_c ip link show tap0
         [ "$status" -eq 0 ]
@@ -125,12 +125,12 @@ killed_making() {
     veth eth0 1
     local mode n
     cd "$BATS_TEST_TMPDIR"
-    for mode in redirect bridge; do
+    for mode in redirect bridge bridge,relay; do
         for ((n = 1; ; n++)); do
             killed_making "$mode" "$n" 2>/dev/null || break
             in_c tc qdisc show dev eth0 >"$BATS_TEST_TMPDIR/qdisc"
             # shellcheck disable=SC2314 # the last command of the list
-            if grep ingress "$BATS_TEST_TMPDIR/qdisc"; then in_c tc filter show dev eth0 ingress | grep 'Redirect to device'; fi
+            if grep ingress "$BATS_TEST_TMPDIR/qdisc"; then in_c tc filter show dev eth0 ingress | grep -i 'redirect to device'; fi
             in_c ip -j link | jq -e '[.[] | select(.ifname | startswith("br-")) | .ifalias] | all(startswith("runuk: eth0, tap "))'
             in_c ip -j link | jq -e 'all(.ifname != "tap0")'
             driver sweep

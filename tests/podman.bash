@@ -31,9 +31,9 @@ podman_down() {
     rm -rf "$PODMAN_DIR"
 }
 
-# Run a command where podman is.
+# Run a command where podman is. Newer ones warn of cgroup v1 on every call.
 inside() {
-    "$SPACE" exec "$PODMAN_DIR" env HOME="$PODMAN_DIR/home" TMPDIR="$PODMAN_DIR/tmp" \
+    "$SPACE" exec "$PODMAN_DIR" env HOME="$PODMAN_DIR/home" TMPDIR="$PODMAN_DIR/tmp" PODMAN_IGNORE_CGROUPSV1_WARNING=1 \
         CONTAINERS_CONF="$PODMAN_DIR/${PODMAN_CONF:-containers.conf}" CONTAINERS_STORAGE_CONF="$PODMAN_DIR/storage.conf" \
         timeout -k 5 60 "$@"
 }

@@ -532,7 +532,7 @@ YAML
 @test "QEMU: a pod with a Linux program beside the guest, and its restart" {
     podman --runtime=runuk pod create --name both -p 8080:80
     page web --pod both
-    podman run -d --pod both --name beside busybox sleep 1000
+    podman run -d --pod both --name beside --stop-timeout 1 busybox sleep 1000
     run -0 fetch http://127.0.0.1:8080/plain
     [[ $output == *'target: pvh'* ]]
     run -0 podman exec beside ip -o -4 addr show eth0
@@ -543,7 +543,7 @@ YAML
     podman pod pause both
     field_is web '{{.State.Status}}' paused
     podman pod unpause both
-    podman pod restart -t 1 both
+    podman pod restart both
     run -0 fetch http://127.0.0.1:8080/plain
     [[ $output == *'requests: 1'* ]]
     podman pod rm -f -t 0 both

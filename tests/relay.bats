@@ -94,9 +94,21 @@ resolves() {
 }
 
 @test "names of the world: the namespace's resolver gets its answers although the link's frames are the guest's" {
+    local mode
     world
     own_resolver
+    in_c ip -4 route show table all >before
+    for mode in redirect bridge; do
+        asks_the_world "$mode"
+    done
+    equal "$(in_c ip -4 route show table all)" "$(<before)"
+    equal "$(in_c tc qdisc show dev eth0 ingress)" ''
+}
+
+# With that mode; the namespace is as before then.
+asks_the_world() {
     relay_bundle a dns '{dns}' far.example db wait
+    config a '.annotations["org.runuk.network-mode"] = $mode' --arg mode "$1"
     launch a
     prints a $'far.example: 192.0.2.7\ndb: 10.99.0.77\n'
     # Who has his ports from the kernel, as Docker's resolver has, gets answers too, and keeps what he knows of his neighbours.

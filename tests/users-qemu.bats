@@ -54,7 +54,7 @@ processes() {
 # Whether KVM is used where it is.
 accelerated() {
     case $ACCEL in
-        kvm) said 'monitor: qemu, process' ;;
+        kvm) said 'monitor: qemu with KVM, process' ;;
         *) said 'monitor: qemu, emulated, process' ;;
     esac
 }
@@ -78,7 +78,7 @@ nothing_of_the_user() {
 
 @test "a new user namespace: the container's own user, its status and a disk" {
     guest web block.multiboot rw
-    truncate -s 64K disk
+    truncate -s 4K disk
     chmod 666 disk
     mapped web 0 100000 65536
     config web --arg disk "$PWD/disk" '.process.user = {uid: 33, gid: 33, additionalGids: [34]}
@@ -129,7 +129,7 @@ nothing_of_the_user() {
     run -7 user_runuk run --bundle web web
     said said
     guest disk block.multiboot rw
-    truncate -s 64K file
+    truncate -s 4K file
     chown "$USER_ID" file
     mapped disk 0 "$USER_ID" 1
     config disk --arg disk "$PWD/file" '.mounts = [{destination: "/data", type: "bind", source: $disk, options: ["bind"]}]'

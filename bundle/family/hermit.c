@@ -23,6 +23,10 @@
 #define ABI_TAG_HERMIT     6
 #define LOADER_MAX         (4 << 20) /* bytes; loaders with debugging information have 2 MiB */
 
+/* A kernel before 0.10, which panics over "env=": the message about words that it does not know came with
+ * that. */
+#define KEY_NO_ENV "no env"
+
 /* A loader (0.5.0 and later) that hands the command line on in a device tree, made in 4 KiB of memory; with
  * more text than this it panics. Measured, with the path that QEMU puts in front taken off. */
 #define KEY_TREE "device tree"
@@ -57,11 +61,12 @@ static bool is_application(const struct bnd_bytes *image, struct bnd_boot *boot)
     return found || (standalone && !boot->kinds && has_text(image, SIZE_MAX, boot, "Welcome to Hermit"));
 }
 
-/* What the loader prints in front of its messages, in every version. Any multiboot kernel comes by here: not
- * all of it is read. */
+/* What the loader prints in front of its messages, and one of these, in every version. Any multiboot kernel
+ * comes by here: not all of it is read. */
 static bool is_loader(const struct bnd_bytes *image, struct bnd_boot *boot)
 {
-    return boot->kinds & BND_KIND_BIT(BND_MULTIBOOT) && has_text(image, LOADER_MAX, boot, "[LOADER]");
+    return boot->kinds & BND_KIND_BIT(BND_MULTIBOOT) && has_text(image, LOADER_MAX, boot, "[LOADER]") &&
+           has_text(image, LOADER_MAX, boot, "Multiboot information");
 }
 
 static bool recognise(const struct bnd_bytes *image, struct bnd_boot *boot, struct rk_argv *ret_keys)
@@ -73,6 +78,8 @@ static bool recognise(const struct bnd_bytes *image, struct bnd_boot *boot, stru
                               "multiboot beside it, as 'hermit-loader'");
         if (has_text(image, SIZE_MAX, boot, "DHCP config acquired"))
             rk_argv_add(ret_keys, "dhcp");
+        if (!has_text(image, SIZE_MAX, boot, "could not parse bootarg"))
+            rk_argv_add(ret_keys, KEY_NO_ENV);
         return true;
     }
     if (!is_loader(image, boot))
@@ -140,6 +147,14 @@ static int add_checked(struct rk_argv *ret, const char *what, const char *prefix
     return add_word(ret, prefix, text, err);
 }
 
+static bool has_key(const struct bnd_guest *guest, const char *key)
+{
+    for (size_t i = 0; guest->keys && i < guest->keys->n; i++)
+        if (strcmp(guest->keys->v[i], key) == 0)
+            return true;
+    return false;
+}
+
 static int add_net(struct rk_argv *ret, const struct bnd_guest *guest, struct rk_err *err)
 {
     const struct bnd_guest_net *net = bnd_words_net(guest, 0);
@@ -156,9 +171,10 @@ static int add_net(struct rk_argv *ret, const struct bnd_guest *guest, struct rk
     if (r == 0 && *net->ipv4_gateway &&
         (rk_argv_add(ret, "-gateway") < 0 || rk_argv_add(ret, net->ipv4_gateway) < 0))
         r = -ENOMEM;
-    if (r == 0 && guest->dns && *guest->dns && !strchr(guest->dns, ':'))
+    bool env = !has_key(guest, KEY_NO_ENV);
+    if (r == 0 && env && guest->dns && *guest->dns && !strchr(guest->dns, ':'))
         r = rk_argv_addf(ret, "env=HERMIT_DNS1=%s", guest->dns);
-    if (r == 0 && net->mtu && net->mtu != 1500)
+    if (r == 0 && env && net->mtu && net->mtu != 1500)
         r = rk_argv_addf(ret, "env=HERMIT_MTU=%u", net->mtu);
     return r < 0 ? rk_fail(err, -ENOMEM, "out of memory") : 0;
 }
@@ -177,6 +193,10 @@ static int add_env(struct rk_argv *ret, const struct bnd_guest *guest, size_t ro
 {
     rk_autoargv struct rk_argv env = {0};
     size_t first = ret->n;
+    if (has_key(guest, KEY_NO_ENV)) {
+        bnd_words_no_env(guest, NAME);
+        return 0;
+    }
     int r = bnd_words_env(&env, guest, NAME, 4096, err);
     for (size_t i = 0; i < env.n && r == 0; i++) {
         rk_autoargv struct rk_argv word = {0};
@@ -201,14 +221,6 @@ static int add_args(struct rk_argv *ret, const struct bnd_guest *guest, struct r
     for (size_t i = 0; i < args.n && r == 0; i++)
         r = add_checked(ret, "argument", "", args.v[i], err);
     return r;
-}
-
-static bool has_key(const struct bnd_guest *guest, const char *key)
-{
-    for (size_t i = 0; guest->keys && i < guest->keys->n; i++)
-        if (strcmp(guest->keys->v[i], key) == 0)
-            return true;
-    return false;
 }
 
 static int cmdline(const struct bnd_guest *guest, struct rk_argv *ret_args, struct rk_err *err)

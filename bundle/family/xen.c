@@ -26,15 +26,9 @@ static bool recognise(const struct bnd_bytes *image, struct bnd_boot *boot, stru
     if (boot->kinds & ~BND_KIND_BIT(BND_XEN))
         return false;
     bnd_boot_refuse(boot, "paravirtualised for Xen (mini-os, HaLVM and the like): only a Xen host boots it");
-    if (!bnd_elf_note(image->elf, "Xen", NOTE_GUEST_OS, &os)) {
-        bnd_boot_note(boot, 0, "notes of a Xen guest only");
-        return true;
-    }
-    if (is_text(image->elf, &os, "Mini-OS"))
-        bnd_boot_note(boot, os.offset, "note Xen type 6, GUEST_OS Mini-OS (mini-os, HaLVM, a stub domain)");
-    else
-        bnd_boot_note(boot, os.offset, "note Xen type 6, GUEST_OS %.*s", os.size < 40 ? (int)os.size : 40,
-                      (const char *)image->elf->data + os.offset);
+    /* The notes themselves have been seen already (bundle/boot.c). */
+    if (bnd_elf_note(image->elf, "Xen", NOTE_GUEST_OS, &os) && is_text(image->elf, &os, "Mini-OS"))
+        bnd_boot_note(boot, os.offset, "made of mini-os: mini-os itself, HaLVM or a stub domain");
     return true;
 }
 

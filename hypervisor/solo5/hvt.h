@@ -75,8 +75,9 @@ int hvt_confine(const struct hvt *hvt, struct rk_err *err);
 
 /* --- hvt_probe.c --- */
 
-/* Does KVM really run a guest? 0 when a built-in one that uses vector registers has run, within two seconds.
- */
+/* Does KVM really run a guest? 0 when a built-in one that uses vector registers has run. Ends the process
+ * with 1 when that has not ended within two seconds of a processor's time, with EX_TEMPFAIL (sysexits.h) when
+ * this process was not given as much within twelve. */
 int hvt_probe(struct hvt *hvt, struct rk_err *err);
 
 /* --- hvt_<arch>.c --- */

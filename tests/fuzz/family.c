@@ -25,7 +25,7 @@ static const struct {
     bool single_free; /* one argument alone is passed on as it is, and may be several words then */
 } families[] = {
     {&bnd_family_mirage, BND_MULTIBOOT, read_mirage, false, false},
-    {&bnd_family_solo5, BND_MULTIBOOT, read_mirage, false, false},
+    {&bnd_family_solo5, BND_MULTIBOOT, read_solo5, false, false},
     {&bnd_family_hermit, BND_MULTIBOOT, read_hermit, true, false},
     {&bnd_family_unikraft, BND_LINUX64, read_unikraft, true, false},
     {&bnd_family_rumprun, BND_MULTIBOOT, read_rumprun, true, false},

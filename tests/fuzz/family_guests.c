@@ -394,7 +394,7 @@ void read_osv(struct told *ret, char *line)
 /* --- MirageOS, and guests that split at blanks and nothing else
  * ------------------------------------------------------ */
 
-void read_mirage(struct told *ret, char *line)
+static void read_quoted(struct told *ret, char *line, bool keep_empty)
 {
     char *out = malloc(strlen(line) + 1), *p = line;
     PROMISE(out);
@@ -412,10 +412,22 @@ void read_mirage(struct told *ret, char *line)
         }
         PROMISE(!quoted);
         *o = '\0';
-        add(&ret->args, out);
+        if (*out || keep_empty)
+            add(&ret->args, out);
         p += *p != '\0';
     }
     free(out);
+}
+
+/* MirageOS takes an empty word, quoted or not, for none. */
+void read_mirage(struct told *ret, char *line)
+{
+    read_quoted(ret, line, false);
+}
+
+void read_solo5(struct told *ret, char *line)
+{
+    read_quoted(ret, line, true);
 }
 
 void read_blanks(struct told *ret, char *line)

@@ -14,7 +14,8 @@ struct told {
 /* Each reads `line`, which it may write to, and promises that the guest would not complain. */
 typedef void read_fn(struct told *ret, char *line);
 
-read_fn read_unikraft, read_rumprun, read_linux, read_hermit, read_nanos, read_osv, read_mirage, read_blanks;
+read_fn read_unikraft, read_rumprun, read_linux, read_hermit, read_nanos, read_osv, read_mirage, read_solo5,
+    read_blanks;
 
 void told_fini(struct told *told);
 

@@ -50,6 +50,8 @@ static void check_family(const struct bnd_family *family, const char *arg, const
         PROMISE(r == 0 && words.n == 1 && strcmp(words.v[0], arg) == 0);
     } else if (!filled) {
         PROMISE(r == -EINVAL && err.code == r && strstr(err.text, "has no value"));
+    } else if (family == &bnd_family_mirage && !*arg) {
+        PROMISE(r == -EINVAL && err.code == r && strstr(err.text, "an empty one gets lost"));
     } else {
         char *back = malloc(strlen(words.v[words.n - 1]) + 1);
         PROMISE(r == 0 && words.n == 1 && back);

@@ -8,6 +8,9 @@ static const struct {
 } note __attribute__((section(".note.hermit.entry-version"), used, aligned(4))) = {7,        1, 0x5a00,
                                                                                    "HERMIT", 4, {0}};
 
+/* What a kernel says that knows "env=". */
+__attribute__((used)) static const char message[] = "could not parse bootarg";
+
 _Noreturn void _start(void);
 
 _Noreturn void _start(void)

@@ -21,7 +21,7 @@ static void print_module(const struct bare_range *module)
 int guest_main(int argc, char **argv)
 {
     const char *how = argc > 0 ? argv[argc - 1] : "";
-    guest_print("[LOADER] told: %s\n", bare_boot.arguments);
+    guest_print("[LOADER] Found Multiboot information\n[LOADER] told: %s\n", bare_boot.arguments);
     print_module(&bare_boot.ramdisk);
     if (guest_equal(how, "stay"))
         bare_halt();

@@ -36,6 +36,12 @@ static const struct bnd_guest_net odd_nets[] = {
     {.device = "ipv4", .ipv4 = "10.0.1.2", .ipv4_prefix = 0, .mtu = 1500},
 };
 
+/* The only device, not called "service", and a link that no device stands for. */
+static const struct bnd_guest_net alone_net[] = {
+    {.link = "eth0", .ipv4 = "192.168.1.9", .ipv4_prefix = 24, .mtu = 1500},
+    {.device = "outer", .ipv4 = "10.0.1.2", .ipv4_prefix = 24, .ipv4_gateway = "10.0.1.1", .mtu = 1500},
+};
+
 /* A link that no device stands for. */
 static const struct bnd_guest_net bare_link[] = {
     {.link = "eth0", .ipv4 = "192.168.1.9", .ipv4_prefix = 24, .mtu = 1500},
@@ -50,6 +56,7 @@ static const struct bnd_guest both = GUEST(two_nets);
 static const struct bnd_guest ipv6_only = GUEST(ipv6_net);
 static const struct bnd_guest odd = GUEST(odd_nets);
 static const struct bnd_guest bare = GUEST(bare_link);
+static const struct bnd_guest alone = GUEST(alone_net);
 static const struct bnd_guest nothing = {.dns = ""};
 
 static const struct {
@@ -205,13 +212,25 @@ static const struct {
      {"ipv4"},
      {"--ipv4x=1", "ipv4=2", "-ipv4"},
      {"--ipv4=172.17.0.2/16", "--ipv4x=1", "ipv4=2", "-ipv4"}},
+    {"mirage: the only device has the options without a name, whatever it is called",
+     &bnd_family_mirage,
+     &alone,
+     {"ipv4", "ipv4-gateway"},
+     {NULL},
+     {"--ipv4=10.0.1.2/24", "--ipv4-gateway=10.0.1.1"}},
+    {"mirage: unless it has its own",
+     &bnd_family_mirage,
+     &alone,
+     {"ipv4", "ipv4-gateway", "outer-ipv4", "outer-ipv4-gateway"},
+     {NULL},
+     {"--outer-ipv4=10.0.1.2/24", "--outer-ipv4-gateway=10.0.1.1"}},
     {"mirage: no network device, no option", &bnd_family_mirage, &bare, {"ipv4"}, {NULL}, {NULL}},
     {"mirage: quoting",
      &bnd_family_mirage,
      &both,
      {NULL},
-     {"a b", "\"", "\\", "", "'", "tab\t", "{ipv4} x", "caf\xc3\xa9"},
-     {"\"a b\"", "\"\\\"\"", "\"\\\\\"", "\"\"", "\"'\"", "\"tab\t\"", "\"172.17.0.2 x\"", "caf\xc3\xa9"}},
+     {"a b", "\"", "\\", "--x=", "'", "tab\t", "{ipv4} x", "caf\xc3\xa9"},
+     {"\"a b\"", "\"\\\"\"", "\"\\\\\"", "--x=", "\"'\"", "\"tab\t\"", "\"172.17.0.2 x\"", "caf\xc3\xa9"}},
     {"solo5: nothing is added",
      &bnd_family_solo5,
      &both,
@@ -322,104 +341,6 @@ static void test_cmdline_error(void)
     tap_ok(!bnd_family_find("") && !bnd_family_find("none"), "an unknown family is not found");
 }
 
-/* Images are byte strings here; a text's own NUL belongs to it. */
-#define BYTES(text) (text), sizeof(text)
-
-static const struct {
-    const char *devices[3]; /* network devices; "/NAME" is a block device */
-    const char *data;
-    size_t size;
-    const char *want[WORDS]; /* keys in the order of the image; none: not MirageOS */
-} images[] = {
-    {{"service"}, BYTES("ipv4"), {"ipv4"}},
-    {{"service"}, "ipv4", 4, {"ipv4"}},
-    {{"service"}, "ipv", 3, {NULL}},
-    {{"service"}, "", 0, {NULL}},
-    {{"service"}, BYTES("\0ipv4\0\3ipv4-gateway\0ipv6"), {"ipv4", "ipv4-gateway", "ipv6"}},
-    {{"service"}, BYTES("ipv4\0ipv4\0ipv4"), {"ipv4"}},
-    {{"service"}, BYTES("--ipv4 and --ipv6-gateway="), {"ipv4", "ipv6-gateway"}},
-    {{"service"}, BYTES("Static_ipv4 ipv4_key ipv45 xipv4 ipv4-gatewayx ipv ipv5"), {NULL}},
-    {{"service"}, BYTES("no-ipv4 ipv4-only other-ipv4"), {NULL}},
-    {{"service"}, BYTES("service-ipv4"), {NULL}},
-    {{"service", "other"},
-     BYTES("other-ipv4 ipv4 other-ipv6-gateway"),
-     {"other-ipv4", "ipv4", "other-ipv6-gateway"}},
-    {{"other"}, BYTES("ipv4 ipv4-gateway"), {NULL}},
-    {{"other"}, BYTES("--other-ipv4"), {"other-ipv4"}},
-    {{"/service"}, BYTES("ipv4"), {NULL}},
-    {{"/service", "other"}, BYTES("ipv4 other-ipv4"), {"other-ipv4"}},
-    {{NULL}, BYTES("ipv4"), {NULL}},
-    {{"service"}, BYTES("ipvipv4ipv4 ipvipvipv"), {NULL}},
-};
-
-static void test_recognise(void)
-{
-    struct bnd_boot boot = {.kinds = 0};
-    static struct rk_solo5_image solo5;
-    for (size_t i = 0; i < RK_COUNT(images); i++) {
-        rk_autoargv struct rk_argv keys = {0};
-        /* A copy of exactly that size: a sanitizer then sees any byte read behind it. */
-        rk_autofree uint8_t *copy = malloc(images[i].size ? images[i].size : 1);
-        if (!copy)
-            abort();
-        memcpy(copy, images[i].data, images[i].size);
-        solo5.mft = (struct rk_solo5_mft){.version = 1, .entries = 1};
-        for (size_t d = 0; d < RK_COUNT(images[i].devices) && images[i].devices[d]; d++) {
-            const char *name = images[i].devices[d];
-            struct rk_solo5_entry *e = &solo5.mft.e[solo5.mft.entries++];
-            e->type = *name == '/' ? RK_SOLO5_BLOCK : RK_SOLO5_NET;
-            snprintf(e->name, sizeof e->name, "%s", name + (*name == '/'));
-        }
-        const struct bnd_bytes bytes = {.solo5 = &solo5, .data = copy, .size = images[i].size};
-        bool is_mirage = bnd_family_mirage.recognise(&bytes, &boot, &keys);
-        size_t n = 0;
-        bool good = true;
-        for (; n < WORDS && images[i].want[n]; n++)
-            good = good && n < keys.n && strcmp(keys.v[n], images[i].want[n]) == 0;
-        tap_ok(good && keys.n == n && is_mirage == (n > 0), "mirage: image %zu, '%s'", i, images[i].data);
-    }
-}
-
-static void test_recognise_others(void)
-{
-    struct bnd_boot boot = {.kinds = 0};
-    static struct rk_solo5_image solo5;
-    rk_autoargv struct rk_argv keys = {0};
-    const struct bnd_bytes is_solo5 = {.solo5 = &solo5, .data = (const uint8_t *)"", .size = 0};
-    const struct bnd_bytes is_not = {.solo5 = NULL, .data = (const uint8_t *)"ipv4", .size = 4};
-    tap_ok(bnd_family_solo5.recognise(&is_solo5, &boot, &keys) && keys.n == 0,
-           "solo5: takes every Solo5 image");
-    tap_ok(!bnd_family_solo5.recognise(&is_not, &boot, &keys) &&
-               !bnd_family_mirage.recognise(&is_not, &boot, &keys),
-           "no family of Solo5's takes another image");
-}
-
-/* Whether option "last-ipv4" is found behind so many other words. */
-static bool found_behind(size_t words)
-{
-    static const char last[] = "last-ipv4";
-    struct bnd_boot boot = {.kinds = 0};
-    static struct rk_solo5_image solo5;
-    rk_autoargv struct rk_argv keys = {0};
-    rk_autofree uint8_t *data = malloc(words * 5 + sizeof last);
-    if (!data)
-        abort();
-    for (size_t i = 0; i < words * 5; i++)
-        data[i] = (uint8_t) "ipv6 "[i % 5];
-    memcpy(data + words * 5, last, sizeof last);
-    solo5.mft = (struct rk_solo5_mft){.version = 1, .entries = 2};
-    solo5.mft.e[1] = (struct rk_solo5_entry){.name = "last", .type = RK_SOLO5_NET};
-    const struct bnd_bytes bytes = {.solo5 = &solo5, .data = data, .size = words * 5 + sizeof last};
-    return bnd_family_mirage.recognise(&bytes, &boot, &keys);
-}
-
-/* An image of nothing but such words must not keep create busy. */
-static void test_recognise_flood(void)
-{
-    tap_ok(found_behind(60000), "mirage: sixty thousand words are looked at");
-    tap_ok(!found_behind(70000), "mirage: a flood of words is given up");
-}
-
 static int write_seeds(const char *dir)
 {
     for (size_t i = 0; i < RK_COUNT(fills); i++) {
@@ -442,8 +363,5 @@ int main(int argc, char **argv)
     test_cmdline();
     test_verbatim();
     test_cmdline_error();
-    test_recognise();
-    test_recognise_others();
-    test_recognise_flood();
     return tap_end();
 }

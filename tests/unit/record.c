@@ -25,7 +25,7 @@ static const char whole[] =
     "\"machine\":\"q35\",\"qemu\":\"/"
     "q\",\"kvm\":true,\"imageReadonly\":true,\"initrd\":true,\"ownInit\":true,"
     "\"terminal\":true,\"user\":[\"1\",\"2\",\"3\"],\"files\":[\"/etc/"
-    "hosts\"],\"tmpfs\":[\"/run\",\"size=1k\"],\"rootReadonly\":true,\"anyNet\":true,\"memory\":536870912,"
+    "hosts\"],\"tmpfs\":[\"- /t\"],\"rootReadonly\":true,\"anyNet\":true,\"memory\":536870912,"
     "\"devices\":[{\"name\":\"service\",\"type\":2,\"readonly\":false,\"hostDevice\":false,\"fstype\":\"\"},"
     "{\"name\":\"storage\",\"type\":1,\"readonly\":true,\"hostDevice\":true,\"fstype\":\"ext4\","
     "\"destination\":\"/data\"}],\"uid\":65534,"
