@@ -97,6 +97,7 @@ RUNUK_OBJS := \
 	config/words.o \
 	hypervisor/image_place.o \
 	hypervisor/kvm.o \
+	hypervisor/loader_file.o \
 	hypervisor/monitor.o \
 	hypervisor/qemu.o \
 	hypervisor/qemu_files.o \
@@ -137,6 +138,7 @@ RUNUK_OBJS := \
 	lifecycle/record_net.o \
 	lifecycle/relay.o \
 	lifecycle/resolvers.o \
+	lifecycle/root.o \
 	lifecycle/run.o \
 	lifecycle/start.o \
 	lifecycle/state.o \
@@ -297,10 +299,17 @@ $(B)/runuk-loader.elf: $(addprefix $(B)/loader/,$(LOADER_OBJS)) hypervisor/qemu/
 # --- runuk-pack: packs the container's files; static, with what it needs of libarchive ------------------------------------------
 
 PACK_OBJS := \
-	bundle/pack/archive.o \
 	bundle/pack/cache.o \
+	bundle/pack/confine.o \
+	bundle/pack/content.o \
+	bundle/pack/cpio.o \
+	bundle/pack/iso.o \
+	bundle/pack/iso_numbers.o \
 	bundle/pack/main.o \
+	bundle/pack/modules.o \
 	bundle/pack/tree.o \
+	lib/bpf.o \
+	lib/depmod.o \
 	lib/err.o \
 	lib/fd.o
 
@@ -320,7 +329,9 @@ INIT_OBJS := \
 	hypervisor/qemu/init/mounts.o \
 	hypervisor/qemu/init/network.o \
 	hypervisor/qemu/init/ports.o \
-	hypervisor/qemu/init/run.o
+	hypervisor/qemu/init/root.o \
+	hypervisor/qemu/init/run.o \
+	lib/depmod.o
 
 monitors: $(B)/runuk-init
 
@@ -349,9 +360,9 @@ $(B)/runuk-scope: $(addprefix $(B)/scope/,$(SCOPE_OBJS))
 # --- unit tests and fuzz targets ------------------------------------------------------------------------------------------------
 
 # Each is tests/unit/NAME.c, a program that prints TAP and ends with 0 when all is well.
-UNIT_TESTS := annotations boot bpf config elf family figures files filters guest hvt_call image lib load loader mirage monitor qemu recognise record relay resolvers solo5 spec systemd urunc
+UNIT_TESTS := annotations boot bpf cache config elf family figures files filters guest hvt_call image lib load loader mirage monitor pack qemu recognise record relay resolvers solo5 spec systemd urunc
 # Each is tests/fuzz/NAME.c with LLVMFuzzerTestOneInput, over the sources of the unit test of the same name.
-FUZZ_TESTS   := annotations boot elf family guest image loader record relay solo5 spec systemd urunc
+FUZZ_TESTS   := annotations boot cache elf family guest image loader pack record relay solo5 spec systemd urunc
 FUZZ_SOURCES  = $(patsubst %.o,%.c,$(filter-out tests/unit/% tests/fuzz/$(1).o,$(UNIT_OBJS_$(1))))
 FUZZ_SECONDS ?= 60
 
@@ -392,6 +403,13 @@ UNIT_OBJS_bpf := \
 	lib/err.o \
 	tests/unit/bpf.o
 
+UNIT_OBJS_cache := \
+	bundle/pack/cache.o \
+	lib/err.o \
+	lib/fd.o \
+	tests/fuzz/cache.o \
+	tests/unit/cache.o
+
 UNIT_OBJS_config := \
 	config/annotations.o \
 	config/flags.o \
@@ -427,6 +445,7 @@ UNIT_OBJS_family := $(FAMILY_OBJS) \
 	tests/unit/family_lines_more.o
 
 UNIT_OBJS_filters := \
+	bundle/pack/confine.o \
 	lib/bpf.o \
 	hypervisor/solo5/hvt_filter.o \
 	hypervisor/solo5/spt_filter.o \
@@ -502,6 +521,21 @@ UNIT_OBJS_monitor := \
 	lib/solo5.o \
 	tests/unit/monitor.o
 
+UNIT_OBJS_pack := \
+	bundle/pack/content.o \
+	bundle/pack/cpio.o \
+	bundle/pack/iso.o \
+	bundle/pack/iso_numbers.o \
+	bundle/pack/modules.o \
+	bundle/pack/tree.o \
+	lib/depmod.o \
+	lib/err.o \
+	lib/fd.o \
+	tests/fuzz/pack.o \
+	tests/unit/pack.o
+# Of libarchive, which reads back what was written, the readers of two formats.
+$(B)/unit/pack: MAINLINK += -larchive -lz
+
 UNIT_OBJS_qemu := \
 	hypervisor/qemu/end.o \
 	hypervisor/qemu/input.o \
@@ -573,7 +607,7 @@ $(addprefix $(B)/unit/,$(UNIT_TESTS)): $(B)/unit/%: $$(addprefix $(B)/,$$(UNIT_O
 $(addprefix $(B)/fuzz/,$(FUZZ_TESTS)): $(B)/fuzz/%: tests/fuzz/%.c $$(call FUZZ_SOURCES,$$*)
 	@mkdir -p $(@D)
 	clang -g -O1 $(filter-out -MMD -MP,$(COMMON)) -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined \
-	    $^ -o $@ $(shell $(PKG_CONFIG) --libs jansson zlib)
+	    $^ -o $@ $(shell $(PKG_CONFIG) --libs jansson libarchive zlib)
 
 # The unit test of the same name writes its cases as first inputs, and readers of images get our guests. New inputs and crashes go below $(B)/fuzz.
 .PHONY: fuzz

@@ -50,7 +50,7 @@ struct hv_launch {
     int image_fd;        /* -1 when the monitor opens it by name … */
     const char *image;   /* … this one: what hv_image_place said */
     bool image_readonly; /* of a disk */
-    bool initrd;         /* HV_INITRD_PATH is there */
+    bool initrd;         /* HV_INITRD_PATH is there; for BND_LINUX64 it holds the image, too */
     const char *told;    /* what an init of ours is told (bnd_family.tell); NULL: it is none of ours */
     size_t file_count;   /* and how many files it gets: HV_FILE_PATH 0, 1, … */
     const char *machine; /* "microvm", "pc", "q35" instead of the family's; NULL */

@@ -200,8 +200,9 @@ static int add_image(struct rk_argv *argv, const struct hv_launch *launch)
     if (launch->kind == BND_DISK)
         return 0;
     int r = add_pair(argv, "-kernel", launch->kind == BND_LINUX64 ? HV_LOADER_PATH : launch->image);
+    /* What the loader boots is a ram disk to QEMU, with the guest's own in it. */
     if (r == 0 && launch->kind == BND_LINUX64)
-        r = add_pair(argv, "-initrd", launch->image);
+        r = add_pair(argv, "-initrd", launch->initrd ? HV_INITRD_PATH : launch->image);
     else if (r == 0 && launch->initrd)
         r = add_pair(argv, "-initrd", HV_INITRD_PATH);
     return r < 0 || !*line ? r : add_pair(argv, "-append", line);

@@ -1,6 +1,8 @@
 /* What runuk-init, process 1 of a Linux guest, is told: a file of QEMU's firmware configuration device, which
  * holds strings one after the other, each with its NUL. Each is a word, a blank, and what the word says:
  *
+ *   root INDEX FSTYPE ro|rw     the disk that has the container's files, when the initial ram disk has not;
+ *                               what is written goes to memory
  *   hostname NAME
  *   net MAC MTU                 a network device ("02:42:ac:11:00:02"); what follows is about it
  *   address ADDRESS/PREFIX      IPv4 or IPv6
@@ -22,6 +24,9 @@
 #define RK_TOLD_NAME  "opt/org.runuk/told"  /* what is told, in hexadecimal digits */
 #define RK_TOLD_FILES "opt/org.runuk/file/" /* and a number */
 #define RK_TOLD_INIT  "/.runuk-init"        /* where it is in the guest */
+
+/* The kernel's modules without which the container's files can't be reached, when they are on a disk. */
+#define RK_TOLD_ROOT_MODULES "virtio_pci", "virtio_mmio", "virtio_blk", "isofs", "overlay"
 
 /* The port that takes the exit status: the status itself, RK_TOLD_SUCCESS for 0. What does not fit (from
  * RK_TOLD_SUCCESS on) is said on the console, in this line, before. */

@@ -22,7 +22,7 @@
 #define ANSWER_MAX 4096
 
 /* The number of each descriptor in the program. */
-enum { ROOT = 3, INIT, CACHE, OUT, COUNT };
+enum { ROOT = 3, INIT, CACHE, OUT, FILES, COUNT = FILES + CTR_PACK_FILES };
 
 /* A call of it: descriptors (-1: none) and command line. */
 struct call {
@@ -108,8 +108,16 @@ static int prepare(struct call *call, const struct ctr_pack *what, const struct 
         r = rk_argv_addf(&call->argv, "--root=%d", ROOT);
     if (r == 0 && call->fds[INIT] >= 0)
         r = rk_argv_addf(&call->argv, "--init=%d", INIT);
+    if (r == 0 && what->modules)
+        r = rk_argv_add(&call->argv, "--modules");
+    if (r == 0 && what->disk)
+        r = rk_argv_add(&call->argv, "--format=iso9660");
+    if (r == 0 && what->disk_above)
+        r = rk_argv_addf(&call->argv, "--disk-above=%llu", (unsigned long long)what->disk_above);
     if (r == 0 && what->skip)
         r = rk_argv_addf(&call->argv, "--skip=%s", what->skip + strspn(what->skip, "/"));
+    for (size_t i = 0; i < what->file_count && r == 0; i++)
+        r = rk_argv_addf(&call->argv, "--file=%zu:%s", FILES + i, what->files[i].path);
     if (r == 0 && call->fds[CACHE] >= 0)
         r = rk_argv_addf(&call->argv, "--cache=%d", CACHE);
     if (r == 0 && call->fds[CACHE] >= 0)
@@ -130,32 +138,44 @@ static int open_all(struct call *call, const struct ctr_pack *what, const struct
     close(r);
     if (what->with_init && (call->fds[INIT] = open_own(host, "runuk-init", path, err)) < 0)
         return call->fds[INIT];
-    call->fds[ROOT] = openat(files->root_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    call->fds[ROOT] = openat(files->root_fd, what->below ? what->below : ".",
+                             O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (call->fds[ROOT] < 0)
         return rk_fail_errno(err, "open the container's root");
+    for (size_t i = 0; i < what->file_count; i++)
+        if ((call->fds[FILES + i] = fcntl(what->files[i].fd, F_DUPFD_CLOEXEC, 0)) < 0)
+            return rk_fail_errno(err, "'%s'", what->files[i].path);
     call->fds[CACHE] = open_cache(host->settings->cache_dir);
     if (call->fds[CACHE] < 0 && (call->fds[OUT] = memfd_create("rootfs", MFD_CLOEXEC)) < 0)
         return rk_fail_errno(err, "make a file in memory");
     return 0;
 }
 
-int ctr_pack_rootfs(const struct ctr_pack *what, const struct bnd_files *files, const struct hv_host *host,
-                    struct rk_err *err)
+/* What it has written: its answer is the format, and where there is a cache, the name in there. */
+static int take_result(struct call *call, const char *answer, bool *ret_disk, struct rk_err *err)
 {
-    rk_autofree char *name = NULL;
-    struct call call = {.fds = {-1, -1, -1, -1, -1, -1, -1}};
+    const char *name = strchr(answer, ' ');
+    *ret_disk = strncmp(answer, "iso9660", 7) == 0;
+    if (call->fds[OUT] >= 0)
+        return rk_take_fd(&call->fds[OUT]);
+    int fd = name ? openat(call->fds[CACHE], name + 1, O_RDONLY | O_NOFOLLOW | O_CLOEXEC) : -1;
+    return fd < 0 ? rk_fail_errno(err, "open the container's packed files") : fd;
+}
+
+int ctr_pack_rootfs(bool *ret_disk, const struct ctr_pack *what, const struct bnd_files *files,
+                    const struct hv_host *host, struct rk_err *err)
+{
+    rk_autofree char *answer = NULL;
+    struct call call = {.argv = {0}};
+    for (int i = 0; i < COUNT; i++)
+        call.fds[i] = -1;
     int r = open_all(&call, what, files, host, err);
     if (r == 0)
         r = prepare(&call, what, host, err);
     if (r == 0)
-        r = run(&call, &name, err);
-    if (r == 0 && call.fds[OUT] >= 0) {
-        r = rk_take_fd(&call.fds[OUT]);
-    } else if (r == 0) {
-        r = openat(call.fds[CACHE], name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-        if (r < 0)
-            r = rk_fail_errno(err, "open the container's packed files");
-    }
+        r = run(&call, &answer, err);
+    if (r == 0)
+        r = take_result(&call, answer, ret_disk, err);
     rk_argv_fini(&call.argv);
     for (int i = 0; i < COUNT; i++)
         rk_close(&call.fds[i]);

@@ -80,13 +80,21 @@ static int more_servers(struct rk_argv *ret, const struct ctr_relay *relay)
     return r;
 }
 
+static bool has_root_disk(const struct ctr_record *record)
+{
+    for (size_t i = 0; i < record->device_count; i++)
+        if (record->devices[i].destination && strcmp(record->devices[i].destination, "/") == 0)
+            return true;
+    return false;
+}
+
 /* What the guest is to mount: its initial ram disk, disks. A boot disk is the first, and nobody's to mount.
  */
 static size_t list_mounts(struct bnd_guest_mount *mounts, const struct ctr_record *record)
 {
     unsigned index = record->kind == BND_DISK;
     size_t n = 0;
-    if (record->initrd && !record->own_init && !record->loader)
+    if (record->initrd && !record->own_init && !record->loader && !has_root_disk(record))
         mounts[n++] = (struct bnd_guest_mount){.kind = BND_MOUNT_INITRD, .destination = "/"};
     for (size_t i = 0; i < record->device_count; i++) {
         const struct ctr_device *d = &record->devices[i];

@@ -11,10 +11,11 @@
 
 #include "bundle/family/family.h"
 #include "config/annotations.h"
+#include "hypervisor/loader_file.h"
 #include "lib/cleanup.h"
 #include "lib/err.h"
 #include "lib/fd.h"
-#include "lifecycle/pack.h"
+#include "lifecycle/root.h"
 
 /* Where the engine's files are in the monitor's root. */
 static const char *const file_paths[] = {
@@ -40,16 +41,32 @@ static const struct {
     {"unikraft", "/initrd"},
 };
 
-static int add_initrd(struct ctr_plan *plan, int *fd, const char *name, struct rk_err *err)
+/* For a guest that our loader boots: the image, which is in the plan already, and the ram disk in one file.
+ */
+static int join_image(const struct ctr_plan *plan, int initrd, struct rk_err *err)
 {
+    rk_autoclose int image = -1;
+    for (size_t i = 0; i < plan->tree_count && image < 0; i++)
+        if (strcmp(plan->trees[i].target, plan->record->image_place) == 0)
+            image = rk_reopen(plan->trees[i].fd, O_RDONLY);
+    if (image < 0) {
+        errno = -image;
+        return rk_fail_errno(err, "open '%s'", plan->record->image);
+    }
+    return hv_loader_file(image, initrd, err);
+}
+
+int ctr_storage_add_initrd(struct ctr_plan *plan, int *fd, const char *name, struct rk_err *err)
+{
+    bool joined = plan->record->kind == BND_LINUX64;
     struct stat st;
-    if (plan->record->kind == BND_LINUX64 || plan->record->kind == BND_DISK)
+    if (plan->record->kind == BND_DISK)
         return rk_fail(err, -ENOTSUP,
                        "'%s': a guest that is booted as '%s' is can't be given an initial ram disk", name,
                        plan->record->image);
     if (fstat(*fd, &st) < 0)
         return rk_fail_errno(err, "'%s'", name);
-    if (!(st.st_mode & S_IROTH))
+    if (!joined && !(st.st_mode & S_IROTH))
         return rk_fail(err, -EACCES,
                        "'%s' can be read by its owner only, and QEMU runs as another user: chmod a+r it in "
                        "the image",
@@ -60,7 +77,10 @@ static int add_initrd(struct ctr_plan *plan, int *fd, const char *name, struct r
                        " MiB: give it more memory, or a smaller image",
                        name, (uint64_t)st.st_size >> 10, plan->record->memory >> 20);
     plan->record->initrd = true;
-    return ctr_plan_add_tree(plan, fd, name, HV_INITRD_PATH, err);
+    if (!joined)
+        return ctr_plan_add_tree(plan, fd, name, HV_INITRD_PATH, err);
+    rk_autoclose int both = join_image(plan, *fd, err);
+    return both < 0 ? both : ctr_plan_add_tree(plan, &both, name, HV_INITRD_PATH, err);
 }
 
 /* Open `name`: 1, and *ret_name is a copy. What is not there is 0, or, when it has to be, an error. */
@@ -91,7 +111,7 @@ static int find_initrd(int *ret_fd, char **ret_name, const struct bnd_files *fil
     int r = 0;
     if (wishes->initrd)
         return try_initrd(ret_fd, ret_name, files, wishes->initrd, wishes->source[CFG_INITRD], err);
-    if (wishes->rootfs == CFG_ROOTFS_INITRD || kind == BND_LINUX64 || kind == BND_DISK)
+    if (wishes->rootfs == CFG_ROOTFS_INITRD || wishes->rootfs == CFG_ROOTFS_DISK || kind == BND_DISK)
         return 0;
     if (asprintf(&beside, "%s.initrd", image->path) < 0)
         return rk_fail(err, -ENOMEM, "out of memory");
@@ -166,19 +186,11 @@ static int add_engine_files(struct ctr_plan *plan, struct rk_err *err)
     return 0;
 }
 
-/* The container's files as the initial ram disk, with an init of ours. */
-static int pack_rootfs(struct ctr_plan *plan, const struct bnd_image *image, const struct hv_host *host,
-                       struct rk_err *err)
+int ctr_storage_add_init(struct ctr_plan *plan, struct rk_err *err)
 {
-    const struct ctr_pack what = {.with_init = true, .skip = image->path};
-    rk_autoclose int fd = ctr_pack_rootfs(&what, &plan->files, host, err);
-    if (fd < 0)
-        return fd;
     plan->record->own_init = true;
     plan->record->terminal = plan->spec->terminal;
-    int r = add_initrd(plan, &fd, "the container's files", err);
-    if (r == 0)
-        r = note_user(plan->record, plan->spec, err);
+    int r = note_user(plan->record, plan->spec, err);
     if (r == 0)
         r = note_tmpfs(plan->record, plan->spec, err);
     return r < 0 ? r : add_engine_files(plan, err);
@@ -195,6 +207,28 @@ static int check_application(const struct bnd_image *image, const struct cfg_ann
                    wishes->source[CFG_INITRD], image->path, image->loader->path);
 }
 
+/* What the family does not do, in the words of who asked. */
+static int check_wish(const struct bnd_image *image, const struct cfg_annotations *wishes, bool packs,
+                      struct rk_err *err)
+{
+    const char *who = wishes->source[CFG_ROOTFS], *family = image->family->name;
+    if (wishes->rootfs == CFG_ROOTFS_9P)
+        return rk_fail(err, -ENOTSUP,
+                       "%s: runuk gives guests the container's files as an initial ram disk or a disk only",
+                       who);
+    if (wishes->rootfs == CFG_ROOTFS_INITRD && !packs)
+        return rk_fail(err, -ENOTSUP,
+                       "%s: guests of family %s that are booted as this image is don't read the container's "
+                       "files from an initial ram disk",
+                       who, family);
+    if (wishes->rootfs == CFG_ROOTFS_DISK && !packs && !image->family->root_disks)
+        return rk_fail(err, -ENOTSUP,
+                       "%s: guests of family %s that are booted as this image is don't read the container's "
+                       "files from a disk",
+                       who, family);
+    return 0;
+}
+
 int ctr_storage_choose(struct ctr_initrd *ret, const struct bnd_files *files, const struct bnd_image *image,
                        enum bnd_kind kind, const struct cfg_annotations *wishes, struct rk_err *err)
 {
@@ -203,21 +237,18 @@ int ctr_storage_choose(struct ctr_initrd *ret, const struct bnd_files *files, co
     int r = image->loader ? check_application(image, wishes, err)
             : files       ? find_initrd(&ret->fd, &ret->name, files, image, kind, wishes, err)
                           : 0;
-    if (r != 0)
+    if (r < 0 || (r > 0 && wishes->rootfs != CFG_ROOTFS_DISK))
         return r < 0 ? r : 0;
     bool packs = family->init_machine && family->init_machine(kind);
     bool root_disk = wishes->disk_mount && strcmp(wishes->disk_mount, "/") == 0;
-    if (wishes->rootfs == CFG_ROOTFS_9P || wishes->rootfs == CFG_ROOTFS_DISK)
-        return rk_fail(err, -ENOTSUP,
-                       "%s: runuk gives guests the container's files as an initial ram disk only",
-                       wishes->source[CFG_ROOTFS]);
-    if (wishes->rootfs == CFG_ROOTFS_INITRD && !packs)
-        return rk_fail(err, -ENOTSUP,
-                       "%s: guests of family %s that are booted as this image is don't read the container's "
-                       "files from an "
-                       "initial ram disk",
-                       wishes->source[CFG_ROOTFS], family->name);
-    ret->packed = packs && wishes->rootfs != CFG_ROOTFS_NONE && !root_disk;
+    if (check_wish(image, wishes, packs, err) < 0) {
+        ctr_initrd_fini(ret);
+        return err->code;
+    }
+    bool wanted = wishes->rootfs != CFG_ROOTFS_NONE && !root_disk;
+    ret->packed = packs && wanted && ret->fd < 0;
+    ret->beside = packs && wanted && ret->fd >= 0;
+    ret->directories = family->root_disks && wanted;
     return 0;
 }
 
@@ -234,11 +265,13 @@ int ctr_storage_plan(struct ctr_plan *plan, struct bnd_image *image, const struc
     struct ctr_initrd initrd;
     int r = ctr_storage_choose(&initrd, &plan->files, image, plan->record->kind, wishes, err);
     if (r == 0 && image->loader)
-        r = add_initrd(plan, &image->fd, image->path, err);
+        r = ctr_storage_add_initrd(plan, &image->fd, image->path, err);
     else if (r == 0 && initrd.fd >= 0)
-        r = add_initrd(plan, &initrd.fd, initrd.name, err);
-    else if (r == 0 && initrd.packed)
-        r = pack_rootfs(plan, image, host, err);
+        r = ctr_storage_add_initrd(plan, &initrd.fd, initrd.name, err);
+    if (r == 0 && (initrd.packed || initrd.beside))
+        r = ctr_root_pack(plan, image, host, wishes, err);
+    if (r == 0 && initrd.directories)
+        r = ctr_root_pack_directories(plan, image, host, wishes, err);
     ctr_initrd_fini(&initrd);
     return r;
 }

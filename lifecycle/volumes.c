@@ -55,7 +55,7 @@ const char *ctr_volume_fstype(int fd)
     return NULL;
 }
 
-static bool is_below(const char *path, const char *dir)
+bool ctr_volumes_below(const char *path, const char *dir)
 {
     size_t len = strlen(dir);
     return strncmp(path, dir, len) == 0 && (path[len] == '\0' || path[len] == '/');
@@ -64,14 +64,12 @@ static bool is_below(const char *path, const char *dir)
 static bool is_engines(const char *path)
 {
     for (size_t i = 0; i < RK_COUNT(engines_own); i++)
-        if (is_below(path, engines_own[i]))
+        if (ctr_volumes_below(path, engines_own[i]))
             return true;
     return false;
 }
 
-/* One more disk: takes *fd over. Below /dev it is for programs that know it by that name, and nothing is
- * mounted. */
-static int add_disk(struct ctr_plan *plan, int *fd, const char *destination, struct rk_err *err)
+int ctr_volumes_add(struct ctr_plan *plan, int *fd, const char *destination, struct rk_err *err)
 {
     struct ctr_record *record = plan->record;
     const char *fstype = ctr_volume_fstype(*fd);
@@ -88,7 +86,7 @@ static int add_disk(struct ctr_plan *plan, int *fd, const char *destination, str
                              .readonly = (fcntl(*fd, F_GETFL) & O_ACCMODE) == O_RDONLY};
     snprintf(d->name, sizeof d->name, "disk%zu", record->device_count);
     snprintf(d->fstype, sizeof d->fstype, "%s", fstype ? fstype : "");
-    if (destination && (record->own_init || !is_below(destination, "/dev")) &&
+    if (destination && (record->own_init || !ctr_volumes_below(destination, "/dev")) &&
         !(d->destination = strdup(destination)))
         return rk_fail(err, -ENOMEM, "out of memory");
     record->device_count++;
@@ -101,7 +99,7 @@ static int open_asked(struct ctr_plan *plan, const struct cfg_annotations *wishe
     for (size_t i = 0; i < wishes->disk_count; i++) {
         const struct cfg_disk *asked = &wishes->disks[i];
         rk_autoclose int fd = ctr_disk_open(&plan->files, "", asked, err);
-        int r = fd < 0 ? fd : add_disk(plan, &fd, i == 0 ? wishes->disk_mount : NULL, err);
+        int r = fd < 0 ? fd : ctr_volumes_add(plan, &fd, i == 0 ? wishes->disk_mount : NULL, err);
         if (r < 0)
             return rk_wrap(err, "%s", wishes->source[CFG_DISK]);
     }
@@ -114,8 +112,8 @@ static bool is_secret(const struct ctr_plan *plan, const struct bnd_mount *mount
 {
     struct stat st;
     return plan->record->own_init &&
-           (is_below(mount->destination, "/run/secrets") ||
-            is_below(mount->destination, "/var/run/secrets")) &&
+           (ctr_volumes_below(mount->destination, "/run/secrets") ||
+            ctr_volumes_below(mount->destination, "/var/run/secrets")) &&
            stat(mount->source, &st) == 0 && S_ISREG(st.st_mode);
 }
 
@@ -126,11 +124,11 @@ static bool is_used(const char *destination, const struct bnd_image *image,
                     const struct cfg_annotations *wishes)
 {
     for (size_t i = 0; i < wishes->disk_count; i++)
-        if (is_below(wishes->disks[i].path, destination))
+        if (ctr_volumes_below(wishes->disks[i].path, destination))
             return true;
-    return (image->path && is_below(image->path, destination)) ||
-           (image->loader && is_below(image->loader->path, destination)) ||
-           (wishes->initrd && is_below(wishes->initrd, destination));
+    return (image->path && ctr_volumes_below(image->path, destination)) ||
+           (image->loader && ctr_volumes_below(image->loader->path, destination)) ||
+           (wishes->initrd && ctr_volumes_below(wishes->initrd, destination));
 }
 
 static int open_volume(struct ctr_plan *plan, const struct bnd_mount *mount, struct rk_err *err)
@@ -147,12 +145,12 @@ static int open_volume(struct ctr_plan *plan, const struct bnd_mount *mount, str
             path, plan->record->family);
     rk_autoclose int look =
         S_ISREG(st.st_mode) ? bnd_files_lookup(&plan->files, path, O_RDONLY, false, NULL) : -1;
-    if (look >= 0 && plan->record->own_init && !is_below(path, "/dev") && !ctr_volume_fstype(look))
+    if (look >= 0 && plan->record->own_init && !ctr_volumes_below(path, "/dev") && !ctr_volume_fstype(look))
         return ctr_storage_add_file(plan, &look, path, err);
     rk_autoclose int fd = ctr_disk_open_path(&plan->files, path, false, err);
     if (fd == -ENOENT)
         return rk_fail(err, fd, "volume '%s' is not there any more", path);
-    return fd < 0 ? fd : add_disk(plan, &fd, path, err);
+    return fd < 0 ? fd : ctr_volumes_add(plan, &fd, path, err);
 }
 
 /* A guest that waits for a disk does so without a word: better an error before. */

@@ -13,6 +13,13 @@ struct cfg_annotations;
 int ctr_volumes_open(struct ctr_plan *plan, const struct bnd_image *image,
                      const struct cfg_annotations *wishes, struct rk_err *err);
 
+/* One more disk, in the next slot: takes *fd over. The guest mounts it at `destination`, unless that is NULL;
+ * below /dev it only is there by that name. */
+int ctr_volumes_add(struct ctr_plan *plan, int *fd, const char *destination, struct rk_err *err);
+
+/* Whether `path` is the directory `dir`, or lies in it. */
+bool ctr_volumes_below(const char *path, const char *dir);
+
 /* The file system that the open file or device holds: "ext4", "iso9660", …; NULL: none that is known. */
 const char *ctr_volume_fstype(int fd);
 

@@ -212,3 +212,39 @@ nanos_kernel() {
     # Nothing of the file has been read into memory or written.
     equal "$(stat -c %b data.img)" 0
 }
+
+# checksum FILE: as the guest `machine` prints it (FNV-1a).
+checksum() {
+    python3 -c '
+import sys
+sum = 0xcbf29ce484222325
+for byte in open(sys.argv[1], "rb").read():
+    sum = (sum ^ byte) * 0x100000001b3 % 2**64
+print("%016x" % sum)' "$1"
+}
+
+# It says what it has, and stands still: Unikraft's machine has no way to end that it knows.
+module_is() {
+    background runuk run --bundle "$PWD/a" a </dev/null >a.out 2>&1
+    eventually 30 file_has a.out 'lapic'
+    runuk kill a KILL
+    wait "$job" || :
+    file_has a.out "$1"
+}
+
+@test "an initial ram disk for what runuk-loader boots: by convention, by annotation, out of gzip; one that is too large" {
+    # That it is to be entered as a 64-bit kernel is in no byte: Unikraft's images are, and are known by a section.
+    objcopy --add-section .uk_libinfo=/etc/hostname "$GUESTS/machine.linux64" a/rootfs/guest
+    head -c 300001 /dev/urandom >a/rootfs/initrd
+    module_is "300001 bytes, sum $(checksum a/rootfs/initrd)"
+    mv a/rootfs/initrd a/rootfs/other
+    module_is 'no module'
+    annotate org.runuk.initrd /other
+    gzip -n a/rootfs/guest
+    mv a/rootfs/guest.gz a/rootfs/guest
+    module_is "300001 bytes, sum $(checksum a/rootfs/other)"
+    truncate -s 300M a/rootfs/other
+    guest x
+    ended 1
+    said "'/other' has 307200 KiB, too much for an initial ram disk of a guest with 512 MiB"
+}

@@ -99,6 +99,8 @@ struct bnd_family {
      * what that init is told (lib/told.h), in hexadecimal digits, as heap memory. NULL: they can't. */
     const struct bnd_machine *(*init_machine)(enum bnd_kind kind);
     int (*tell)(char **ret_text, const struct bnd_guest *guest, struct rk_err *err);
+    /* Its guests get the container's directories as disks, one for each, that they are told to mount. */
+    bool root_disks;
 };
 
 /* In the order in which they are asked; the last one takes every image that speaks a boot protocol. Ends with

@@ -98,8 +98,17 @@ static void tell_tmpfs(FILE *out, const struct bnd_guest *guest, bool on_disk)
     }
 }
 
+/* The root goes first: drivers of all else are there. */
+static void tell_root(FILE *out, const struct bnd_guest *guest)
+{
+    const struct bnd_guest_mount *root = bnd_words_root(guest);
+    if (root && root->kind == BND_MOUNT_DISK)
+        tell(out, "root %u %s %s", root->index, root->fstype, guest->root_readonly ? "ro" : "rw");
+}
+
 static int write_all(FILE *out, const struct bnd_guest *guest, struct rk_err *err)
 {
+    tell_root(out, guest);
     if (guest->hostname && *guest->hostname)
         tell(out, "hostname %s", guest->hostname);
     for (size_t i = 0; bnd_words_net(guest, i); i++) {
@@ -108,8 +117,9 @@ static int write_all(FILE *out, const struct bnd_guest *guest, struct rk_err *er
     }
     tell_tmpfs(out, guest, false);
     for (size_t i = 0; i < guest->mount_count; i++)
-        tell(out, "disk %u %s %s %s", guest->mounts[i].index, guest->mounts[i].fstype,
-             guest->mounts[i].readonly ? "ro" : "rw", guest->mounts[i].destination);
+        if (&guest->mounts[i] != bnd_words_root(guest))
+            tell(out, "disk %u %s %s %s", guest->mounts[i].index, guest->mounts[i].fstype,
+                 guest->mounts[i].readonly ? "ro" : "rw", guest->mounts[i].destination);
     tell_tmpfs(out, guest, true);
     tell_all(out, "file", guest->files);
     if (guest->dns && *guest->dns)

@@ -21,6 +21,8 @@
 #define NAME    "rumprun"
 #define ENV_MAX 4096 /* as many as the command line holds */
 
+#define DISKS_MAX 10 /* /dev/ld0a … /dev/ld9a */
+
 /* A text that has the guest look for its configuration on a disk, wherever it stands in the command line. */
 #define ROOT_CONFIG "_RUMPRUN_ROOTFSCFG="
 
@@ -201,6 +203,9 @@ static int put_mounts(FILE *out, const struct bnd_guest *guest, struct rk_err *e
             continue;
         if (!is_plain(m->destination))
             return refuse(err, "mount", m->destination);
+        if (m->index >= DISKS_MAX)
+            return rk_fail(err, -E2BIG, "mount '%s': a guest of family %s has names for %d disks only",
+                           m->destination, NAME, DISKS_MAX);
         fprintf(
             out,
             ",\"blk\":{\"source\":\"dev\",\"path\":\"/dev/ld%ua\",\"fstype\":\"blk\",\"mountpoint\":\"%s\"}",
@@ -293,4 +298,5 @@ const struct bnd_family bnd_family_rumprun = {
     .unfinished = unfinished,
     .machine = machine,
     .cmdline = cmdline,
+    .root_disks = true,
 };

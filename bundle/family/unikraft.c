@@ -278,8 +278,10 @@ static int add_mount(struct rk_argv *ret, const struct bnd_guest_mount *m, struc
         return bnd_words_refuse(err, NAME, "mount", m->destination, "a colon ends a path there");
     bool is_root = strcmp(m->destination, "/") == 0;
     bool is_9p = m->kind == BND_MOUNT_9P;
-    if (asprintf(&value, "%s:%s:%s:%s::%s", is_9p ? m->tag : "initrd0", m->destination, drivers[m->kind],
-                 is_9p && m->readonly ? "1" : "", is_root ? "" : "mkmp") < 0) {
+    /* An archive is taken out to where something is mounted: a file system in memory, unless the image has
+     * one there. */
+    if (asprintf(&value, "%s:%s:%s:%s:%s:%s", is_9p ? m->tag : "initrd0", m->destination, drivers[m->kind],
+                 is_9p && m->readonly ? "1" : "", is_9p ? "" : "ramfs=2", is_root ? "" : "mkmp") < 0) {
         value = NULL;
         return no_memory(err);
     }

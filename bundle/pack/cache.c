@@ -1,5 +1,6 @@
-/* Keeps packed trees: NAME holds one, NAME.key what it was made of, word for word. The name is a digest that
- * only has to be seldom the same for two: the key is compared as a whole. */
+/* Keeps packed trees: NAME holds one, NAME.key what it was made of, word for word, and how many bytes it has.
+ * The name is a digest that only has to be seldom the same for two: the key is compared as a whole. The size
+ * is there for machines that lose their power before everything is written. */
 #include "bundle/pack/cache.h"
 
 #include <dirent.h>
@@ -21,6 +22,8 @@
 #define UNFINISHED ".new"
 #define KEY        ".key"
 
+#define END_MAX 32 /* bytes of the line behind the key */
+
 /* FNV-1a with 64 bits (RFC draft-eastlake-fnv). */
 static uint64_t digest(const char *data, size_t len)
 {
@@ -36,16 +39,26 @@ static bool has_end(const char *name, const char *end)
     return len > n && strcmp(name + len - n, end) == 0;
 }
 
-/* Whether it is there; then it is the one that was asked for last. */
+/* What stands behind the key. */
+static int print_end(char out[END_MAX], uint64_t size)
+{
+    return snprintf(out, END_MAX, "bytes %" PRIu64 "\n", size);
+}
+
+/* Whether it is there, whole; then it is the one that was asked for last. */
 static bool find(int dir, const char *name, const char *key, size_t key_len)
 {
-    char key_name[PK_NAME + 8];
+    char key_name[PK_NAME + 8], end[END_MAX];
     rk_autofree char *text = NULL;
     size_t len = 0;
+    struct stat st;
     const struct timespec now[2] = {{.tv_nsec = UTIME_NOW}, {.tv_nsec = UTIME_NOW}};
     snprintf(key_name, sizeof key_name, "%s" KEY, name);
-    if (rk_read_file_at(dir, key_name, key_len, &text, &len) < 0 || len != key_len ||
-        memcmp(text, key, len) != 0)
+    if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISREG(st.st_mode) || st.st_uid != geteuid())
+        return false;
+    size_t end_len = (size_t)print_end(end, (uint64_t)st.st_size);
+    if (rk_read_file_at(dir, key_name, key_len + end_len, &text, &len) < 0 || len != key_len + end_len ||
+        memcmp(text, key, key_len) != 0 || memcmp(text + key_len, end, end_len) != 0)
         return false;
     return utimensat(dir, name, now, AT_SYMLINK_NOFOLLOW) == 0;
 }
@@ -94,12 +107,25 @@ static void make_room(int dir, const char *keep, uint64_t most)
         forget(dir, oldest);
 }
 
+static int write_key(int dir, const char *name, const char *key, size_t key_len, uint64_t size)
+{
+    char key_name[PK_NAME + 8], end[END_MAX];
+    int end_len = print_end(end, size);
+    rk_autofree char *text = malloc(key_len + sizeof end);
+    if (!text)
+        return -ENOMEM;
+    snprintf(key_name, sizeof key_name, "%s" KEY, name);
+    memcpy(text, key, key_len);
+    memcpy(text + key_len, end, (size_t)end_len);
+    return rk_write_file_atomic(dir, key_name, text, key_len + (size_t)end_len, 0600);
+}
+
 static int make(int dir, const char *name, const char *key, size_t key_len, pk_write_fn *write, void *data,
                 struct rk_err *err)
 {
-    char unfinished[PK_NAME + 8], key_name[PK_NAME + 8];
+    char unfinished[PK_NAME + 8];
+    struct stat st;
     snprintf(unfinished, sizeof unfinished, "%s" UNFINISHED, name);
-    snprintf(key_name, sizeof key_name, "%s" KEY, name);
     forget(dir, name);
     rk_autoclose int out =
         openat(dir, unfinished, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
@@ -107,9 +133,9 @@ static int make(int dir, const char *name, const char *key, size_t key_len, pk_w
         return rk_fail_errno(err, "make a file in the cache");
     int r = write(data, out, err);
     /* QEMU reads it as another user, by a mount of its own; nobody else gets through the directory. */
-    if (r == 0 && (fchmod(out, 0444) < 0 || renameat(dir, unfinished, dir, name) < 0))
+    if (r == 0 && (fchmod(out, 0444) < 0 || fstat(out, &st) < 0 || renameat(dir, unfinished, dir, name) < 0))
         r = rk_fail_errno(err, "make a file in the cache");
-    if (r == 0 && (r = rk_write_file_atomic(dir, key_name, key, key_len, 0600)) < 0) {
+    if (r == 0 && (r = write_key(dir, name, key, key_len, (uint64_t)st.st_size)) < 0) {
         errno = -r;
         rk_fail_errno(err, "make a file in the cache");
     }

@@ -17,6 +17,7 @@
 #include "bundle/pack/pack.h"
 #include "lib/cleanup.h"
 #include "lib/err.h"
+#include "lib/fd.h"
 
 #define FILES_MAX (1 << 20) /* in a tree */
 
@@ -24,7 +25,7 @@
 struct reading {
     struct pk_tree tree;
     int root;
-    const char *skip;
+    const char *const *skip;
     void *linked; /* tsearch's */
 };
 
@@ -79,22 +80,27 @@ static int read_target(struct pk_entry *entry, int dir, const char *name)
     return entry->link ? 0 : -ENOMEM;
 }
 
+/* Room for one more. */
+static int grow(struct pk_tree *t)
+{
+    if (t->n == FILES_MAX)
+        return -EFBIG;
+    if (t->n < t->room)
+        return 0;
+    size_t room = t->room ? 2 * t->room : 256;
+    struct pk_entry *v = reallocarray(t->v, room, sizeof *v);
+    if (!v)
+        return -ENOMEM;
+    t->v = v;
+    t->room = room;
+    return 0;
+}
+
 /* Take one name into the tree; the entry's parts are given away or freed. */
 static int take(struct reading *r, int dir, const char *name, struct pk_entry *entry)
 {
     struct pk_tree *t = &r->tree;
-    int code = entry->path ? 0 : -ENOMEM;
-    if (code == 0 && t->n == FILES_MAX)
-        code = -EFBIG;
-    if (code == 0 && t->n == t->room) {
-        size_t room = t->room ? 2 * t->room : 256;
-        struct pk_entry *v = reallocarray(t->v, room, sizeof *v);
-        code = v ? 0 : -ENOMEM;
-        if (v) {
-            t->v = v;
-            t->room = room;
-        }
-    }
+    int code = entry->path ? grow(t) : -ENOMEM;
     if (code == 0 && S_ISLNK(entry->st.st_mode))
         code = read_target(entry, dir, name);
     if (code == 0 && S_ISREG(entry->st.st_mode) && entry->st.st_nlink > 1)
@@ -125,9 +131,11 @@ static int read_name(struct reading *r, int dir, const char *parent, const char 
     bool top = strcmp(parent, ".") == 0;
     if (asprintf(&entry.path, "%s%s%s", top ? "" : parent, top ? "" : "/", name) < 0)
         return -ENOMEM;
-    if (r->skip && strcmp(entry.path, r->skip) == 0) {
-        free(entry.path);
-        return 0;
+    for (size_t i = 0; r->skip && r->skip[i]; i++) {
+        if (strcmp(entry.path, r->skip[i]) == 0) {
+            free(entry.path);
+            return 0;
+        }
     }
     return take(r, dir, name, &entry);
 }
@@ -155,7 +163,7 @@ static int read_directory(struct reading *r, const char *path, struct rk_err *er
     return code;
 }
 
-int pk_tree_read(struct pk_tree *ret_tree, int root, const char *skip, struct rk_err *err)
+int pk_tree_read(struct pk_tree *ret_tree, int root, const char *const *skip, struct rk_err *err)
 {
     struct reading r = {.root = root, .skip = skip};
     struct pk_entry top = {.path = strdup(".")};
@@ -177,25 +185,52 @@ int pk_tree_read(struct pk_tree *ret_tree, int root, const char *skip, struct rk
     return 0;
 }
 
+int pk_tree_add(struct pk_tree *tree, const char *path, int fd, struct rk_err *err)
+{
+    size_t len = 0;
+    struct pk_entry entry = {.path = strdup(path)};
+    int code = entry.path ? grow(tree) : -ENOMEM;
+    if (code == 0 && lseek(fd, 0, SEEK_SET) < 0)
+        code = -errno;
+    if (code == 0)
+        code = rk_read_fd(fd, PK_FILE_MAX, &entry.data, &len);
+    if (code < 0) {
+        free(entry.path);
+        errno = -code;
+        return rk_fail_errno(err, "read what is to be '%s'", path);
+    }
+    entry.st.st_mode = S_IFREG | 0644;
+    entry.st.st_nlink = 1;
+    entry.st.st_size = (off_t)len;
+    tree->v[tree->n++] = entry;
+    return 0;
+}
+
 void pk_tree_fini(struct pk_tree *tree)
 {
     for (size_t i = 0; i < tree->n; i++) {
         free(tree->v[i].path);
         free(tree->v[i].link);
+        free(tree->v[i].data);
     }
     free(tree->v);
     *tree = (struct pk_tree){.n = 0};
 }
 
-/* A name on one line. */
-static void print_name(const char *name, FILE *out)
+/* A text on one line. */
+static void print_text(const char *text, size_t len, FILE *out)
 {
-    for (const char *p = name; *p; p++) {
+    for (const char *p = text; p < text + len; p++) {
         if (*p == '\n' || *p == '\\')
             fprintf(out, "\\%02x", (unsigned char)*p);
         else
             fputc(*p, out);
     }
+}
+
+static void print_name(const char *name, FILE *out)
+{
+    print_text(name, strlen(name), out);
 }
 
 void pk_tree_print(const struct pk_tree *tree, FILE *out)
@@ -206,7 +241,9 @@ void pk_tree_print(const struct pk_tree *tree, FILE *out)
         fprintf(out, "%o %u %u ", (unsigned)st->st_mode, (unsigned)st->st_uid, (unsigned)st->st_gid);
         /* Engines make empty files and directories anew for every container: of them the times say nothing.
          */
-        if (S_ISREG(st->st_mode) && st->st_size > 0)
+        if (e->data)
+            fprintf(out, "%lld with ", (long long)st->st_size);
+        else if (S_ISREG(st->st_mode) && st->st_size > 0)
             fprintf(out, "%lld %lld.%09ld %lld.%09ld %ju %ju ", (long long)st->st_size,
                     (long long)st->st_mtim.tv_sec, st->st_mtim.tv_nsec, (long long)st->st_ctim.tv_sec,
                     st->st_ctim.tv_nsec, (uintmax_t)st->st_ino, (uintmax_t)e->first);
@@ -216,6 +253,10 @@ void pk_tree_print(const struct pk_tree *tree, FILE *out)
         if (e->link) {
             fputs(" -> ", out);
             print_name(e->link, out);
+        }
+        if (e->data) {
+            fputs(" is ", out);
+            print_text(e->data, (size_t)st->st_size, out);
         }
         fputc('\n', out);
     }

@@ -12,9 +12,10 @@ int sup_confine(pid_t qemu, struct rk_err *err)
     static const unsigned numbers[] = {SYS_read,     SYS_write,           SYS_poll,          SYS_wait4,
                                        SYS_recvfrom, SYS_sendto,          SYS_close,         SYS_brk,
                                        SYS_munmap,   SYS_restart_syscall, SYS_clock_gettime, SYS_exit_group};
-    /* The heap of what reads QEMU's answers. */
+    /* The heap of what reads QEMU's answers. Not by the descriptor, of which the upper half may be anything.
+     */
     const struct bpf_arg heap[] = {{.index = 2, .compare = BPF_EQUAL, .value = PROT_READ | PROT_WRITE},
-                                   {.index = 4, .compare = BPF_EQUAL, .value = UINT64_MAX}};
+                                   {.index = 3, .compare = BPF_EQUAL, .value = MAP_PRIVATE | MAP_ANONYMOUS}};
     const struct bpf_arg size[] = {{.index = 0, .compare = BPF_EQUAL, .value = STDIN_FILENO},
                                    {.index = 1, .compare = BPF_EQUAL, .value = TIOCGWINSZ}};
     struct bpf_filter filter;

@@ -304,8 +304,9 @@ static void test_tell(void)
                                       .mac = {2, 0x42, 0, 0, 0, 0xff},
                                       .mtu = 1400};
     const struct bnd_guest_route route = {.destination = "10.7.0.0/16", .gateway = "", .net = 0};
-    const struct bnd_guest_mount disk = {
-        .kind = BND_MOUNT_DISK, .index = 1, .fstype = "ext4", .destination = "/d"};
+    const struct bnd_guest_mount mounts[] = {
+        {.kind = BND_MOUNT_DISK, .index = 1, .fstype = "ext4", .destination = "/d"},
+        {.kind = BND_MOUNT_DISK, .index = 0, .fstype = "iso9660", .destination = "/", .readonly = true}};
     const struct bnd_guest guest = {.kind = BND_LINUX,
                                     .own_init = true,
                                     .terminal = true,
@@ -320,12 +321,12 @@ static void test_tell(void)
                                     .net_count = 1,
                                     .routes = &route,
                                     .route_count = 1,
-                                    .mounts = &disk,
-                                    .mount_count = 1,
+                                    .mounts = mounts,
+                                    .mount_count = 2,
                                     .tmpfs = &tmpfs,
                                     .root_readonly = true};
     static const char wanted[] =
-        "hostname h\0net 02:42:00:00:00:ff 1400\0address 10.0.0.2/24\0address "
+        "root 0 iso9660 ro\0hostname h\0net 02:42:00:00:00:ff 1400\0address 10.0.0.2/24\0address "
         "fd00::2/64\0route 10.7.0.0/16 -\0"
         "route 169.254.53.53/32 -\0route 0.0.0.0/0 10.0.0.1\0"
         "tmpfs size=1m,ro /t\0disk 1 ext4 rw /d\0tmpfs - /d/x y\0"

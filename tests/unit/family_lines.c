@@ -147,7 +147,7 @@ const struct family_line family_lines[] = {
      {"--", "vfs.fstab:16"},
      {NULL},
      {NULL},
-     "vfs.fstab=initrd0:/:extract::: vfs.fstab='fs1:/my data:9pfs:1::mkmp' --",
+     "vfs.fstab=initrd0:/:extract::ramfs=2: vfs.fstab='fs1:/my data:9pfs:1::mkmp' --",
      NULL},
     {"a root file system by 9p",
      &bnd_family_unikraft,

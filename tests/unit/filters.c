@@ -1,11 +1,14 @@
-/* The seccomp filters of both monitors against a list for human readers: of all system calls, these with
- * these arguments are allowed, and no other. */
+/* The seccomp filters of both monitors and of runuk-pack against a list for human readers: of all system
+ * calls, these with these arguments are allowed, and no other. */
 #include <asm/prctl.h>
+#include <fcntl.h>
 #include <linux/audit.h>
 #include <linux/kvm.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <time.h>
 
+#include "bundle/pack/confine.h"
 #include "hypervisor/solo5/hvt.h"
 #include "hypervisor/solo5/spt.h"
 #include "lib/bpf.h"
@@ -87,6 +90,42 @@ static const struct rule hvt_rules[] = {
     {"pread64(READ_ONLY, …)", SYS_pread64, 1, {IS(0, READ_ONLY)}},
     {"ppoll(POLLS, 1, …)", SYS_ppoll, 2, {IS(0, POLLS), IS(1, 1)}},
     {"clock_gettime(CLOCK_REALTIME, …)", SYS_clock_gettime, 1, {IS(0, CLOCK_REALTIME)}},
+    {"exit_group(…)", SYS_exit_group, 0, {{0}}},
+};
+
+/* runuk-pack: the tree, and the cache. */
+#define TREE  47
+#define CACHE 48
+#define LIST  (O_RDONLY | O_NONBLOCK | O_DIRECTORY | O_CLOEXEC)
+
+static const struct rule pack_rules[] = {
+    {"read(…)", SYS_read, 0, {{0}}},
+    {"write(…)", SYS_write, 0, {{0}}},
+    {"close(…)", SYS_close, 0, {{0}}},
+    {"newfstatat(…)", SYS_newfstatat, 0, {{0}}},
+    {"fstat(…)", SYS_fstat, 0, {{0}}},
+    {"readlinkat(…)", SYS_readlinkat, 0, {{0}}},
+    {"getdents64(…)", SYS_getdents64, 0, {{0}}},
+    {"lseek(…)", SYS_lseek, 0, {{0}}},
+    {"sysinfo(…)", SYS_sysinfo, 0, {{0}}},
+    {"openat2(TREE, …)", SYS_openat2, 1, {IS(0, TREE)}},
+    {"openat(…, to list a directory)", SYS_openat, 1, {IS(2, LIST)}},
+    {"openat(CACHE, …)", SYS_openat, 1, {IS(0, CACHE)}},
+    {"unlinkat(CACHE, …)", SYS_unlinkat, 1, {IS(0, CACHE)}},
+    {"utimensat(CACHE, …)", SYS_utimensat, 1, {IS(0, CACHE)}},
+    {"flock(CACHE, …)", SYS_flock, 1, {IS(0, CACHE)}},
+    {"renameat(CACHE, …, CACHE, …)", SYS_renameat, 2, {IS(0, CACHE), IS(2, CACHE)}},
+    {"linkat(…, CACHE, …)", SYS_linkat, 1, {IS(2, CACHE)}},
+    {"fchmod(…)", SYS_fchmod, 0, {{0}}},
+    {"getpid()", SYS_getpid, 0, {{0}}},
+    {"geteuid()", SYS_geteuid, 0, {{0}}},
+    {"mmap(…, PROT_READ | PROT_WRITE, no file, …)",
+     SYS_mmap,
+     2,
+     {IS(2, PROT_READ | PROT_WRITE), IS(3, MAP_PRIVATE | MAP_ANONYMOUS)}},
+    {"mremap(…)", SYS_mremap, 0, {{0}}},
+    {"munmap(…)", SYS_munmap, 0, {{0}}},
+    {"brk(…)", SYS_brk, 0, {{0}}},
     {"exit_group(…)", SYS_exit_group, 0, {{0}}},
 };
 
@@ -232,5 +271,7 @@ int main(void)
     compare("runuk-spt", spt_rules, RK_COUNT(spt_rules));
     tap_ok(hvt_confine(&machine, &err) == 0 && !taken.overflow, "a filter for an hvt guest");
     compare("runuk-hvt", hvt_rules, RK_COUNT(hvt_rules));
+    tap_ok(pk_confine(TREE, CACHE, &err) == 0 && !taken.overflow, "a filter for what packs");
+    compare("runuk-pack", pack_rules, RK_COUNT(pack_rules));
     return tap_end();
 }

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <unistd.h>
 
 #include "hypervisor/qemu/init/init.h"
@@ -33,6 +34,19 @@ static size_t decode(char *text, size_t len)
     return n;
 }
 
+/* A root that can't be written to has the file from elsewhere, if it has one of that name. */
+static int open_instead(const char *path, unsigned number)
+{
+    char other[64];
+    snprintf(other, sizeof other, "/dev/.runuk-file-%u", number);
+    int fd = open(other, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    if (fd < 0 || mount(other, path, NULL, MS_BIND, NULL) == 0)
+        return fd;
+    close(fd);
+    errno = EROFS;
+    return -1;
+}
+
 /* A file of the engine's takes the place of what the image has there. */
 static void write_file(const char *path, unsigned number)
 {
@@ -45,6 +59,8 @@ static void write_file(const char *path, unsigned number)
     ini_make_parents(path);
     unlink(path);
     int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    if (fd < 0 && errno == EROFS)
+        fd = open_instead(path, number);
     if (fd < 0 || write(fd, data, len) != (ssize_t)len)
         ini_say("write '%s': %s", path, strerror(errno));
     if (fd >= 0)
@@ -101,6 +117,14 @@ static void take_route(const struct config *c, char *text)
     ini_net_route(c->link, text, gateway);
 }
 
+static void take_root(const char *text)
+{
+    char fstype[32], access[8];
+    unsigned index;
+    if (sscanf(text, "%u %31s %7s", &index, fstype, access) >= 3 && index < 26)
+        ini_root_enter(index, fstype, strcmp(access, "rw") == 0);
+}
+
 static void take_disk(const char *text)
 {
     char fstype[32], access[8];
@@ -144,6 +168,8 @@ static void take(struct config *c, const char *word, char *value)
         take_route(c, value);
     else if (strcmp(word, "dns") == 0)
         take_dns(value);
+    else if (strcmp(word, "root") == 0)
+        take_root(value);
     else if (strcmp(word, "disk") == 0)
         take_disk(value);
     else if (strcmp(word, "tmpfs") == 0)

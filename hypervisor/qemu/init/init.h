@@ -40,6 +40,11 @@ void ini_mount_disk(unsigned index, const char *fstype, bool readonly, const cha
 void ini_mount_tmpfs(const char *options, const char *target);
 void ini_mount_readonly(void);
 
+/* Make the files on that disk, which are only read, the root, under files in memory that take what is
+ * written, and load drivers again from there. Ends the machine when it can't; without the kernel's overlay
+ * the root is read-only, which is said when it is to be `writable`. */
+void ini_root_enter(unsigned index, const char *fstype, bool writable);
+
 /* End all other processes and unmount the disks, so that the next to mount them finds them whole. */
 void ini_mounts_end(void);
 

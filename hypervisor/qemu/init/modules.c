@@ -9,11 +9,13 @@
 #include <unistd.h>
 
 #include "hypervisor/qemu/init/init.h"
+#include "lib/depmod.h"
+#include "lib/told.h"
 
 #define COMPRESSED 4 /* MODULE_INIT_COMPRESSED_FILE, linux/module.h */
 
-static const char *const wanted[] = {"virtio_pci", "virtio_mmio", "virtio_net", "virtio_blk",
-                                     "isofs",      "button",      "evdev"};
+/* What it takes to get to the container's files comes first. */
+static const char *const wanted[] = {RK_TOLD_ROOT_MODULES, "virtio_net", "button", "evdev"};
 
 /* Load one file, named as in modules.dep. */
 static void load(const char *dir, const char *name)
@@ -31,32 +33,9 @@ static void load(const char *dir, const char *name)
     close(fd);
 }
 
-/* Whether the line is that of the module "virtio_net": "kernel/drivers/net/virtio-net.ko.xz: …". */
-static bool is_of(const char *line, const char *module)
+static void load_file(void *data, const char *file)
 {
-    size_t path = strcspn(line, ":"), start = path;
-    while (start > 0 && line[start - 1] != '/')
-        start--;
-    for (; *module; module++, start++)
-        if (line[start] != *module && !(line[start] == '-' && *module == '_'))
-            return false;
-    return line[start] == '.';
-}
-
-/* A line of modules.dep: the file, and what it needs, of which the last is needed first. */
-static void load_line(const char *dir, const char *line)
-{
-    char *copy = strdup(line), *colon = copy ? strchr(copy, ':') : NULL;
-    if (colon) {
-        *colon = '\0';
-        char *needs = colon + 1;
-        needs[strcspn(needs, "\n")] = '\0';
-        for (char *blank; (blank = strrchr(needs, ' ')); *blank = '\0')
-            if (blank[1])
-                load(dir, blank + 1);
-        load(dir, copy);
-    }
-    free(copy);
+    load(data, file);
 }
 
 void ini_modules_load(void)
@@ -74,8 +53,8 @@ void ini_modules_load(void)
     for (size_t i = 0; i < sizeof wanted / sizeof wanted[0]; i++) {
         rewind(list);
         while (getline(&line, &room, list) > 0)
-            if (is_of(line, wanted[i]))
-                load_line(dir, line);
+            if (rk_depmod_is(line, wanted[i]))
+                rk_depmod_each(line, load_file, dir);
     }
     free(line);
     fclose(list);
