@@ -142,6 +142,7 @@ RUNUK_OBJS := \
 	lifecycle/run.o \
 	lifecycle/start.o \
 	lifecycle/state.o \
+	lifecycle/shares.o \
 	lifecycle/storage.o \
 	lifecycle/store.o \
 	lifecycle/unit.o \
@@ -177,6 +178,7 @@ RUNUK_OBJS := \
 	sandbox/rlimits.o \
 	sandbox/root.o \
 	sandbox/scheduler.o \
+	sandbox/share.o \
 	sandbox/sysctl.o \
 	sandbox/systemd/annotation.o \
 	sandbox/systemd/call.o \

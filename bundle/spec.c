@@ -79,6 +79,8 @@ static int read_mount(struct bnd_mount *mount, const char *bundle, json_t *json,
         const char *o = options.v[i];
         if (strcmp(o, "bind") == 0 || strcmp(o, "rbind") == 0)
             mount->bind = true;
+        if (strcmp(o, "rbind") == 0)
+            mount->recursive = true;
         else if (strcmp(o, "ro") == 0 || strcmp(o, "rro") == 0)
             mount->readonly = true;
         else if (strcmp(o, "rw") == 0)

@@ -19,6 +19,7 @@ struct bnd_mount {
     char *type;   /* NULL when not given */
     char *source; /* NULL when not given; absolute for binds (made so against the bundle) */
     bool bind;
+    bool recursive; /* of a bind: with what is mounted below the source */
     bool readonly;
     char *options; /* of a tmpfs, with commas between them; NULL when there are none */
 };

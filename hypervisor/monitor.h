@@ -41,6 +41,12 @@ struct hv_disk {
     bool host_device; /* a block device of the host, no file */
 };
 
+/* A directory for the guest, by 9p. */
+struct hv_share {
+    const char *tag; /* by which the guest knows it: of bnd_share_tag */
+    bool readonly;
+};
+
 /* One start of a guest, every descriptor by the number that it has in the monitor. */
 struct hv_launch {
     const char *qemu; /* path of QEMU in the monitor's root */
@@ -62,6 +68,8 @@ struct hv_launch {
     size_t net_count;
     const struct hv_disk *disks;
     size_t disk_count;
+    const struct hv_share *shares; /* in the order of their numbers */
+    size_t share_count;
     const struct rk_argv *args; /* the guest's, quoted by its family */
 };
 
@@ -93,7 +101,8 @@ struct hv_monitor {
  * one that is a disk (BND_DISK) is given by descriptor instead. */
 #define HV_IMAGE_PATH  "/image"
 #define HV_INITRD_PATH "/initrd"
-#define HV_FILE_PATH   "/file" /* and a number */
+#define HV_FILE_PATH   "/file"  /* and a number */
+#define HV_SHARE_PATH  "/share" /* and a number */
 
 /* How a guest is to be booted. */
 struct hv_choice {

@@ -185,6 +185,21 @@ static int add_disk(struct rk_argv *argv, const struct hv_disk *disk, size_t i, 
     return r < 0 ? r : rk_argv_addf(argv, "%s,drive=disk%zu,serial=%zu", device, i, i);
 }
 
+/* Rights are those of the user that QEMU is. What lies on several file systems has inode numbers twice. */
+static int add_share(struct rk_argv *argv, const struct hv_share *share, size_t i, enum bnd_bus bus)
+{
+    char device[64];
+    on_bus(device, "9p", bus);
+    int r = rk_argv_add(argv, "-fsdev");
+    if (r == 0)
+        r = rk_argv_addf(argv,
+                         "local,id=share%zu,path=" HV_SHARE_PATH "%zu,security_model=none,multidevs=remap%s",
+                         i, i, share->readonly ? ",readonly=on" : "");
+    if (r == 0)
+        r = rk_argv_add(argv, "-device");
+    return r < 0 ? r : rk_argv_addf(argv, "%s,fsdev=share%zu,mount_tag=%s", device, i, share->tag);
+}
+
 /* What is booted, and what it is told. */
 static int add_image(struct rk_argv *argv, const struct hv_launch *launch)
 {
@@ -255,6 +270,8 @@ static int prepare(const struct hv_launch *launch, struct rk_argv *ret_argv)
         r = add_disk(ret_argv, &boot, disks++, machine->bus);
     for (size_t i = 0; i < launch->disk_count && r == 0; i++)
         r = add_disk(ret_argv, &launch->disks[i], disks++, machine->bus);
+    for (size_t i = 0; i < launch->share_count && r == 0; i++)
+        r = add_share(ret_argv, &launch->shares[i], i, machine->bus);
     if (r == 0 && launch->told)
         r = add_told(ret_argv, launch);
     return r < 0 ? r : add_image(ret_argv, launch);

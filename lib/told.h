@@ -10,6 +10,7 @@
  *   file PATH                   the next of the files RK_TOLD_FILES 0, 1, … belongs there
  *   dns ADDRESS                 takes the place of name servers on loopback in /etc/resolv.conf
  *   disk INDEX FSTYPE ro|rw PATH    is to be mounted there; what belongs below /dev gets that name instead
+ *   share TAG ro|rw PATH        the directory that QEMU shares under that tag, by 9p, belongs there
  *   tmpfs OPTIONS PATH          belongs there: words of mount(8) with commas between them, or "-"
  *   readonly 1                  the root is, once all of this is done
  *   tty 1                       the console is a terminal

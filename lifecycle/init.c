@@ -28,6 +28,7 @@
 /* Descriptors that a monitor may have beside those that it is given; and one that opens files itself. */
 #define FILES         16
 #define FILES_BY_NAME 256
+#define FILES_SHARED  4096 /* with directories for its guest, whose open files are its own */
 
 /* What is left of struct ctr_init once this process has its descriptors to itself. */
 struct init {
@@ -230,6 +231,14 @@ static void find_tree(struct box_file *file, int *fd)
     file->fd = *fd;
 }
 
+static bool shares_directories(const struct ctr_init *args)
+{
+    for (size_t i = 0; i < args->tree_count; i++)
+        if (args->trees[i].directory)
+            return true;
+    return false;
+}
+
 /* The monitor's root: what it opens by name, and else nothing. */
 static int make_root(struct init *init, struct rk_err *err)
 {
@@ -245,7 +254,9 @@ static int make_root(struct init *init, struct rk_err *err)
         find_tree(&files[count], &init->trees[i]);
         count++;
     }
-    int r = box_root_make(files, count, err);
+    /* How QEMU changes the mode of a guest's file, once it has it open. */
+    bool proc = shares_directories(a) && (a->ns->make & CLONE_NEWPID);
+    int r = box_root_make(files, count, proc, err);
     for (size_t i = 0; i < a->tree_count; i++)
         rk_close(&init->trees[i]);
     return r;
@@ -346,7 +357,9 @@ static void become_monitor(struct init *init, int conn, char *args, size_t len, 
                               .args = args,
                               .len = len,
                               .count = slots + tap_count + gates + kept,
-                              .files = gates ? FILES_BY_NAME : FILES};
+                              .files = shares_directories(init->args) ? FILES_SHARED
+                                       : gates                        ? FILES_BY_NAME
+                                                                      : FILES};
     if (monitor.count > CTR_SLOTS_MAX) {
         rk_fail(err, -E2BIG, "more than %d descriptors", CTR_SLOTS_MAX);
         return;

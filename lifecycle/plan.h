@@ -44,6 +44,10 @@ void ctr_plan_fini(struct ctr_plan *plan);
 int ctr_plan_add_tree(struct ctr_plan *plan, int *fd, const char *name, const char *target,
                       struct rk_err *err);
 
+/* The same with the mount of a directory (box_share_detach), which is taken over. */
+int ctr_plan_add_directory(struct ctr_plan *plan, int *fd, const char *name, const char *target,
+                           struct rk_err *err);
+
 /* Open what backs the block device `name`: `given`, unless that is NULL, else a bind mount whose destination
  * is /dev/NAME, /NAME or /NAME.img, else such a file in the rootfs. Read-only when the mount or the rootfs
  * is. The descriptor, or an error that lists what was looked for. */

@@ -51,6 +51,8 @@ void ctr_record_free(struct ctr_record *r)
     for (size_t i = 0; i < r->device_count; i++)
         free(r->devices[i].destination);
     free(r->devices);
+    for (size_t i = 0; i < r->share_count; i++)
+        free(r->shares[i].destination);
     ctr_record_wires_fini(r);
     box_cgroup_fini(&r->cgroup);
     struct bnd_hooks hooks = {.poststart = r->poststart, .poststop = r->poststop};
@@ -73,6 +75,15 @@ static json_t *devices_to_json(const struct ctr_record *r)
                                         (int)r->devices[i].type, "readonly", r->devices[i].readonly,
                                         "hostDevice", r->devices[i].host_device, "fstype",
                                         r->devices[i].fstype, "destination", r->devices[i].destination));
+    return array;
+}
+
+static json_t *shares_to_json(const struct ctr_record *r)
+{
+    json_t *array = json_array();
+    for (size_t i = 0; i < r->share_count; i++)
+        json_array_append_new(array, json_pack("{s:s,s:b}", "destination", r->shares[i].destination,
+                                               "readonly", r->shares[i].readonly));
     return array;
 }
 
@@ -127,6 +138,7 @@ json_t *ctr_record_to_json(const struct ctr_record *r)
     bad |= json_object_set_new(j, "anyNet", json_boolean(r->any_net));
     bad |= json_object_set_new(j, "memory", json_integer((json_int_t)r->memory));
     bad |= json_object_set_new(j, "devices", devices_to_json(r));
+    bad |= json_object_set_new(j, "shares", shares_to_json(r));
     bad |= json_object_set_new(j, "uid", json_integer(r->uid));
     bad |= json_object_set_new(j, "userns", json_boolean(r->userns));
     bad |= json_object_set_new(j, "tapOwner", json_integer(r->tap_owner));
@@ -177,6 +189,28 @@ static int devices_from_json(struct ctr_record *r, json_t *json, struct rk_err *
         r->device_count = i + 1;
         if ((code = rk_json_strdup(v, "devices[]", "destination", &d->destination, err)) < 0)
             return code;
+    }
+    return 0;
+}
+
+static int shares_from_json(struct ctr_record *r, json_t *json, struct rk_err *err)
+{
+    json_t *array = NULL, *v;
+    size_t i;
+    int code = rk_json_array(json, "", "shares", &array, err);
+    if (code == 0 && json_array_size(array) > CTR_SHARES_MAX)
+        return rk_fail(err, -EINVAL, "shares: more than %d", CTR_SHARES_MAX);
+    if (code < 0 || !array)
+        return code;
+    json_array_foreach(array, i, v)
+    {
+        struct ctr_share *s = &r->shares[i];
+        if ((code = rk_json_bool(v, "shares[]", "readonly", &s->readonly, err)) < 0 ||
+            (code = rk_json_strdup(v, "shares[]", "destination", &s->destination, err)) < 0)
+            return code;
+        r->share_count = i + 1;
+        if (!s->destination)
+            return rk_fail(err, -EINVAL, "shares[].destination: missing");
     }
     return 0;
 }
@@ -299,7 +333,8 @@ static int fill_from_json(struct ctr_record *r, json_t *j, struct rk_err *err)
         (code = rk_json_strings(j, "", "files", &r->files, err)) < 0 ||
         (code = rk_json_strings(j, "", "tmpfs", &r->tmpfs, err)) < 0 ||
         (code = rk_json_bool(j, "", "rootReadonly", &r->root_readonly, err)) < 0 ||
-        (code = devices_from_json(r, j, err)) < 0 || (code = ctr_record_wires_from_json(r, j, err)) < 0 ||
+        (code = devices_from_json(r, j, err)) < 0 || (code = shares_from_json(r, j, err)) < 0 ||
+        (code = ctr_record_wires_from_json(r, j, err)) < 0 ||
         (code = rk_json_bool(j, "", "cgroupUnified", &r->cgroup.unified, err)) < 0 ||
         (code = rk_json_strings(j, "", "cgroups", &r->cgroup.paths, err)) < 0 ||
         (code = rk_json_bool(j, "", "userns", &r->userns, err)) < 0 ||

@@ -31,6 +31,14 @@ struct ctr_device {
     char *destination; /* of a disk: where the guest is to mount it; NULL: nowhere */
 };
 
+#define CTR_SHARES_MAX 16
+
+/* A directory that the guest gets by 9p, in the monitor's root at HV_SHARE_PATH and its number. */
+struct ctr_share {
+    char *destination; /* where the guest is to mount it; "/": the container's files */
+    bool readonly;
+};
+
 /* A wire, and the link as it was before it was wired: undoing a bridge gives its addresses back. */
 struct ctr_wire {
     struct net_wire wire;
@@ -69,6 +77,8 @@ struct ctr_record {
     uint64_t memory; /* bytes */
     struct ctr_device *devices;
     size_t device_count;
+    struct ctr_share shares[CTR_SHARES_MAX];
+    size_t share_count;
     uid_t uid;         /* of the monitor, inside its user namespace */
     bool userns;       /* that is not the caller's */
     char *userns_path; /* of a joined one, for when the process is gone; NULL */

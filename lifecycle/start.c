@@ -88,14 +88,32 @@ static bool has_root_disk(const struct ctr_record *record)
     return false;
 }
 
-/* What the guest is to mount: its initial ram disk, disks. A boot disk is the first, and nobody's to mount.
- */
-static size_t list_mounts(struct bnd_guest_mount *mounts, const struct ctr_record *record)
+/* In the order in which they can be mounted: above what lies below. */
+static void sort_mounts(struct bnd_guest_mount *mounts, size_t count)
+{
+    for (size_t i = 1; i < count; i++) {
+        struct bnd_guest_mount m = mounts[i];
+        size_t k = i;
+        for (; k > 0 && strlen(mounts[k - 1].destination) > strlen(m.destination); k--)
+            mounts[k] = mounts[k - 1];
+        mounts[k] = m;
+    }
+}
+
+/* What the guest is to mount: its initial ram disk, directories, disks. A boot disk is the first, and
+ * nobody's to mount. */
+static size_t list_mounts(struct bnd_guest_mount *mounts, const char (*tags)[BND_SHARE_TAG],
+                          const struct ctr_record *record)
 {
     unsigned index = record->kind == BND_DISK;
     size_t n = 0;
     if (record->initrd && !record->own_init && !record->loader && !has_root_disk(record))
         mounts[n++] = (struct bnd_guest_mount){.kind = BND_MOUNT_INITRD, .destination = "/"};
+    for (size_t i = 0; i < record->share_count; i++)
+        mounts[n++] = (struct bnd_guest_mount){.kind = BND_MOUNT_9P,
+                                               .tag = tags[i],
+                                               .destination = record->shares[i].destination,
+                                               .readonly = record->shares[i].readonly};
     for (size_t i = 0; i < record->device_count; i++) {
         const struct ctr_device *d = &record->devices[i];
         if (d->type != RK_SOLO5_BLOCK)
@@ -108,6 +126,7 @@ static size_t list_mounts(struct bnd_guest_mount *mounts, const struct ctr_recor
                                                    .readonly = d->readonly};
         index++;
     }
+    sort_mounts(mounts, n);
     return n;
 }
 
@@ -122,12 +141,15 @@ static int guest_args(struct rk_argv *ret_args, char **ret_told, const struct ct
         return rk_fail(err, -EINVAL, "unknown family '%s'", record->family);
     if (more_servers(&servers, relay) < 0)
         return rk_fail(err, -ENOMEM, "out of memory");
-    struct bnd_guest_mount mounts[RK_SOLO5_MFT_ENTRIES + 1];
+    struct bnd_guest_mount mounts[RK_SOLO5_MFT_ENTRIES + CTR_SHARES_MAX + 1];
+    char tags[CTR_SHARES_MAX][BND_SHARE_TAG];
+    for (size_t i = 0; i < record->share_count; i++)
+        bnd_share_tag(tags[i], family, i);
     if (record->device_count > RK_SOLO5_MFT_ENTRIES)
         return rk_fail(err, -E2BIG, "more than %d devices", RK_SOLO5_MFT_ENTRIES);
     const struct bnd_guest guest = {
         .mounts = mounts,
-        .mount_count = list_mounts(mounts, record),
+        .mount_count = list_mounts(mounts, tags, record),
         .kind = record->kind,
         .program = record->image,
         .args = &record->args,
@@ -143,7 +165,7 @@ static int guest_args(struct rk_argv *ret_args, char **ret_told, const struct ct
         .net_count = network->net_count,
         .routes = network->routes,
         .route_count = network->route_count,
-        .virtio_count = record->device_count + (record->kind == BND_DISK),
+        .virtio_count = record->device_count + record->share_count + (record->kind == BND_DISK),
         .emulated = !record->kvm,
         .own_init = record->own_init,
         .terminal = record->terminal,
@@ -175,6 +197,8 @@ static int monitor_argv(struct rk_argv *ret_argv, const struct ctr_record *recor
     const struct hv_monitor *monitor = hv_monitor_find(record->monitor);
     struct hv_net nets[RK_SOLO5_MFT_ENTRIES];
     struct hv_disk disks[RK_SOLO5_MFT_ENTRIES];
+    struct hv_share shares[CTR_SHARES_MAX];
+    char tags[CTR_SHARES_MAX][BND_SHARE_TAG];
     struct hv_launch launch = {.qemu = record->qemu,
                                .machine = record->machine,
                                .family = bnd_family_find(record->family),
@@ -192,9 +216,15 @@ static int monitor_argv(struct rk_argv *ret_argv, const struct ctr_record *recor
                                .memory = record->memory,
                                .args = args,
                                .nets = nets,
-                               .disks = disks};
+                               .disks = disks,
+                               .shares = shares,
+                               .share_count = record->share_count};
     if (!monitor || !launch.family || record->device_count > RK_SOLO5_MFT_ENTRIES)
         return rk_fail(err, -EINVAL, "unknown monitor '%s' or family '%s'", record->monitor, record->family);
+    for (size_t i = 0; i < record->share_count; i++) {
+        bnd_share_tag(tags[i], launch.family, i);
+        shares[i] = (struct hv_share){.tag = tags[i], .readonly = record->shares[i].readonly};
+    }
     bool by_name = monitor && monitor->by_name && record->kind != BND_DISK;
     int fd = CTR_SLOT_FIRST + !by_name;
     if (monitor->needs_kvm)

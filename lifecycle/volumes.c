@@ -12,6 +12,7 @@
 #include "lib/cleanup.h"
 #include "lib/err.h"
 #include "lib/log.h"
+#include "lifecycle/shares.h"
 #include "lifecycle/storage.h"
 
 #define DISKS_MAX 24 /* letters of /dev/vda … that there are beside a boot disk */
@@ -138,11 +139,7 @@ static int open_volume(struct ctr_plan *plan, const struct bnd_mount *mount, str
     if (stat(mount->source, &st) < 0)
         return rk_fail_errno(err, "volume '%s'", path);
     if (S_ISDIR(st.st_mode))
-        return rk_fail(
-            err, -ENOTSUP,
-            "volume '%s' is a directory, which a guest of family %s can't mount: give it a file or "
-            "a block device, which becomes a disk",
-            path, plan->record->family);
+        return ctr_share_volume(plan, mount, err);
     rk_autoclose int look =
         S_ISREG(st.st_mode) ? bnd_files_lookup(&plan->files, path, O_RDONLY, false, NULL) : -1;
     if (look >= 0 && plan->record->own_init && !ctr_volumes_below(path, "/dev") && !ctr_volume_fstype(look))

@@ -64,7 +64,8 @@ bool box_groups_fixed(void)
 
 int box_drop_privileges(const struct box_identity *identity, unsigned files, struct rk_err *err)
 {
-    const struct rlimit no_core = {0, 0}, few_files = {files, files};
+    const struct rlimit no_core = {0, 0};
+    struct rlimit few_files = {files, files}, before;
     uid_t uid = identity->uid;
     gid_t gid = identity->gid;
     int r = drop_capabilities();
@@ -72,6 +73,8 @@ int box_drop_privileges(const struct box_identity *identity, unsigned files, str
         errno = -r;
         return rk_fail_errno(err, "drop the bounding set");
     }
+    if (getrlimit(RLIMIT_NOFILE, &before) == 0 && before.rlim_max < files)
+        few_files = (struct rlimit){before.rlim_max, before.rlim_max};
     if (setrlimit(RLIMIT_CORE, &no_core) < 0 || setrlimit(RLIMIT_NOFILE, &few_files) < 0)
         return rk_fail_errno(err, "set resource limits");
     if (!identity->groups_fixed && setgroups(identity->group_count, identity->groups) < 0)

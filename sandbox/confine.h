@@ -26,7 +26,7 @@ struct box_identity {
 bool box_groups_fixed(void);
 
 /* No capabilities in any of the five sets, `identity` and no other ids, no_new_privs, no core file, at most
- * `files` descriptors. The last step before exec. */
+ * `files` descriptors, and no more than were allowed before. The last step before exec. */
 int box_drop_privileges(const struct box_identity *identity, unsigned files, struct rk_err *err);
 
 #endif

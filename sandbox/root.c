@@ -92,8 +92,24 @@ static int make_tmpfs(size_t inodes, uint64_t bytes, struct rk_err *err)
     return mnt < 0 ? rk_fail_errno(err, "make a tmpfs") : mnt;
 }
 
-/* An empty file at `target` below `root`, and the directories above it. */
-static int make_place(int root, const char *target)
+/* A /proc of this PID namespace: "/proc/self/fd/N" is how a program names what it has open. */
+static int place_proc(int root, struct rk_err *err)
+{
+    const unsigned attributes = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC | MOUNT_ATTR_RDONLY;
+    rk_autoclose int fs = (int)syscall(SYS_fsopen, "proc", FSOPEN_CLOEXEC);
+    if (fs < 0 || syscall(SYS_fsconfig, fs, FSCONFIG_SET_STRING, "hidepid", "ptraceable", 0) < 0 ||
+        syscall(SYS_fsconfig, fs, FSCONFIG_SET_STRING, "subset", "pid", 0) < 0 ||
+        syscall(SYS_fsconfig, fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
+        return rk_fail_errno(err, "make '/proc' for the monitor");
+    rk_autoclose int mnt = (int)syscall(SYS_fsmount, fs, FSMOUNT_CLOEXEC, attributes);
+    if (mnt < 0 || mkdirat(root, "proc", 0555) < 0 ||
+        syscall(SYS_move_mount, mnt, "", root, "proc", MOVE_MOUNT_F_EMPTY_PATH) < 0)
+        return rk_fail_errno(err, "mount '/proc' for the monitor");
+    return 0;
+}
+
+/* An empty file or directory at `target` below `root`, and the directories above it. */
+static int make_place(int root, const char *target, bool directory)
 {
     char path[PATH_MAX];
     if (snprintf(path, sizeof path, "%s", target + 1) >= (int)sizeof path)
@@ -104,6 +120,8 @@ static int make_place(int root, const char *target)
             return -errno;
         *slash = '/';
     }
+    if (directory)
+        return mkdirat(root, path, 0555) < 0 ? -errno : 0;
     rk_autoclose int fd = openat(root, path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0444);
     return fd < 0 ? -errno : 0;
 }
@@ -157,7 +175,7 @@ static int place(int root, const struct box_file *file)
                                                                                                   : 0;
 }
 
-int box_root_make(const struct box_file *files, size_t count, struct rk_err *err)
+int box_root_make(const struct box_file *files, size_t count, bool proc, struct rk_err *err)
 {
     uint64_t bytes;
     int counted = count_bytes(&bytes, files, count);
@@ -167,7 +185,7 @@ int box_root_make(const struct box_file *files, size_t count, struct rk_err *err
     if (root < 0)
         return root;
     for (size_t i = 0; i < count; i++) {
-        int r = make_place(root, files[i].target);
+        int r = make_place(root, files[i].target, files[i].directory);
         if (r < 0) {
             errno = -r;
             return rk_fail_errno(err, "make '%s' in the monitor's root", files[i].target);
@@ -184,6 +202,9 @@ int box_root_make(const struct box_file *files, size_t count, struct rk_err *err
                                  files[i].source ? files[i].source : files[i].target);
         }
     }
+    int made = proc ? place_proc(root, err) : 0;
+    if (made < 0)
+        return made;
     if (count > 0 && set_attributes(root, MOUNT_ATTR_RDONLY) < 0)
         return rk_fail_errno(err, "make the monitor's root read-only");
     if (fchdir(root) < 0 || syscall(SYS_pivot_root, ".", ".") < 0)

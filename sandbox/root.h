@@ -16,8 +16,10 @@ int box_mounts_private(struct rk_err *err);
  * own path can be executed. */
 struct box_file {
     const char *source; /* NULL: `fd` */
-    int fd; /* a mount of box_tree_detach, or with `copy` a file whose content goes into the root */
+    int fd; /* a mount of box_tree_detach or box_share_detach, or with `copy` a file whose content goes into
+               the root */
     bool copy;
+    bool directory;     /* `fd` is one */
     const char *target; /* absolute, without links and dots */
 };
 
@@ -30,9 +32,11 @@ int box_tree_detach(int fd, struct rk_err *err);
  */
 int box_tree_find(int fd);
 
-/* Swap the root for a new, read-only tmpfs with these files in it, all of them read-only, and drop every
- * other mount. Without files nothing can be opened by name afterwards. Needs box_mounts_private before;
- * Linux 5.2 (fsopen, fsmount, move_mount), with files 5.12. Errors name the file. */
-int box_root_make(const struct box_file *files, size_t count, struct rk_err *err);
+/* Swap the root for a new, read-only tmpfs with these files in it, all of them read-only (directories as
+ * box_share_detach has them), and drop every other mount. Without files nothing can be opened by name
+ * afterwards. Needs box_mounts_private before; Linux 5.2 (fsopen, fsmount, move_mount), with files 5.12. With
+ * `proc`, which needs a PID namespace of the container's own, there is a read-only /proc with nothing but
+ * processes, of which the monitor sees its own. Errors name the file. */
+int box_root_make(const struct box_file *files, size_t count, bool proc, struct rk_err *err);
 
 #endif

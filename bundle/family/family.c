@@ -2,6 +2,7 @@
 #include "bundle/family/family.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "lib/err.h"
@@ -24,12 +25,27 @@ const struct bnd_family *bnd_family_find(const char *name)
     return NULL;
 }
 
+static bool has_key(const struct rk_argv *keys, const char *key)
+{
+    for (size_t i = 0; i < keys->n; i++)
+        if (strcmp(keys->v[i], key) == 0)
+            return true;
+    return false;
+}
+
+bool bnd_family_shares(const struct bnd_family *family, const struct rk_argv *keys)
+{
+    return family->share_tag && (!family->share_key || has_key(keys, family->share_key));
+}
+
+void bnd_share_tag(char out[BND_SHARE_TAG], const struct bnd_family *family, size_t number)
+{
+    snprintf(out, BND_SHARE_TAG, "%s%zu", family->share_tag ? family->share_tag : "", number);
+}
+
 bool bnd_family_dhcp(const struct bnd_family *family, const struct rk_argv *keys)
 {
-    bool dhcp = family->dhcp;
-    for (size_t i = 0; i < keys->n; i++)
-        dhcp = dhcp || strcmp(keys->v[i], "dhcp") == 0;
-    return dhcp;
+    return family->dhcp || has_key(keys, "dhcp");
 }
 
 int bnd_family_cmdline(const struct bnd_family *family, const struct bnd_guest *guest,

@@ -101,6 +101,11 @@ struct bnd_family {
     int (*tell)(char **ret_text, const struct bnd_guest *guest, struct rk_err *err);
     /* Its guests get the container's directories as disks, one for each, that they are told to mount. */
     bool root_disks;
+    /* Of a family whose guests mount directories by 9p: what their tags begin with, before the number; see
+     * bnd_share_tag. NULL: they can't. */
+    const char *share_tag;
+    /* The key that an image has whose guest can; NULL: every image can, as far as its bytes tell. */
+    const char *share_key;
 };
 
 /* In the order in which they are asked; the last one takes every image that speaks a boot protocol. Ends with
@@ -112,6 +117,14 @@ const struct bnd_family *bnd_family_find(const char *name);
 
 /* Whether a guest of this family, whose image has these keys, asks for its address by DHCP. */
 bool bnd_family_dhcp(const struct bnd_family *family, const struct rk_argv *keys);
+
+/* Whether a guest of this family, whose image has these keys, mounts directories by 9p. */
+bool bnd_family_shares(const struct bnd_family *family, const struct rk_argv *keys);
+
+/* The tag of the `number`-th directory that the guest gets by 9p, from 0: short, and of letters and digits.
+ */
+#define BND_SHARE_TAG 16
+void bnd_share_tag(char out[BND_SHARE_TAG], const struct bnd_family *family, size_t number);
 
 /* Append all words that the guest is told to *ret_args, which the monitor joins with blanks; what it can't be
  * told goes to guest->warnings. -EINVAL: something can't be written so that the guest reads the same;

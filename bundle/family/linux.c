@@ -221,7 +221,12 @@ static int add_root(struct rk_argv *ret, const struct bnd_guest *guest, struct r
     const struct bnd_guest_mount *root = bnd_words_root(guest);
     int r = 0;
     for (size_t i = 0; i < guest->mount_count; i++)
-        if (&guest->mounts[i] != root)
+        if (&guest->mounts[i] != root && guest->mounts[i].kind == BND_MOUNT_9P)
+            bnd_words_warn(guest,
+                           "a guest of family %s mounts its root file system only: its init has to mount "
+                           "'%s' (mount -t 9p -o trans=virtio %s PLACE)",
+                           NAME, guest->mounts[i].destination, guest->mounts[i].tag);
+        else if (&guest->mounts[i] != root)
             bnd_words_warn(guest,
                            "a guest of family %s mounts its root file system only: '%s' is left to its init",
                            NAME, guest->mounts[i].destination);
@@ -376,5 +381,6 @@ const struct bnd_family bnd_family_linux = {
     .dhcp = true,
     .cmdline = cmdline,
     .init_machine = init_machine,
+    .share_tag = "fs",
     .tell = bnd_linux_tell,
 };

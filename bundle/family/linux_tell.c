@@ -106,6 +106,15 @@ static void tell_root(FILE *out, const struct bnd_guest *guest)
         tell(out, "root %u %s %s", root->index, root->fstype, guest->root_readonly ? "ro" : "rw");
 }
 
+static void tell_mount(FILE *out, const struct bnd_guest_mount *m)
+{
+    const char *access = m->readonly ? "ro" : "rw";
+    if (m->kind == BND_MOUNT_9P)
+        tell(out, "share %s %s %s", m->tag, access, m->destination);
+    else
+        tell(out, "disk %u %s %s %s", m->index, m->fstype, access, m->destination);
+}
+
 static int write_all(FILE *out, const struct bnd_guest *guest, struct rk_err *err)
 {
     tell_root(out, guest);
@@ -118,8 +127,7 @@ static int write_all(FILE *out, const struct bnd_guest *guest, struct rk_err *er
     tell_tmpfs(out, guest, false);
     for (size_t i = 0; i < guest->mount_count; i++)
         if (&guest->mounts[i] != bnd_words_root(guest))
-            tell(out, "disk %u %s %s %s", guest->mounts[i].index, guest->mounts[i].fstype,
-                 guest->mounts[i].readonly ? "ro" : "rw", guest->mounts[i].destination);
+            tell_mount(out, &guest->mounts[i]);
     tell_tmpfs(out, guest, true);
     tell_all(out, "file", guest->files);
     if (guest->dns && *guest->dns)

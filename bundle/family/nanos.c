@@ -118,10 +118,39 @@ static int add_nets(struct rk_argv *ret, const struct bnd_guest *guest, struct r
     return 0;
 }
 
+/* What it mounts it looks up by the label that it makes of a number; where that is not on its disk, it says
+ * so. */
+static int add_mounts(struct rk_argv *ret, const struct bnd_guest *guest, struct rk_err *err)
+{
+    for (size_t i = 0; i < guest->mount_count; i++) {
+        const struct bnd_guest_mount *m = &guest->mounts[i];
+        char prefix[64];
+        if (m->kind != BND_MOUNT_9P)
+            continue;
+        if (guest->kind == BND_DISK) {
+            bnd_words_warn(guest,
+                           "a guest of family %s that is a disk mounts what its configuration says: '%s' is "
+                           "its volume %%%s",
+                           NAME, m->destination, m->tag);
+            continue;
+        }
+        if (strstr(m->destination, ":ro"))
+            return bnd_words_refuse(err, NAME, "mount", m->destination, "a path ends there at \":ro\"");
+        rk_autofree char *value = NULL;
+        if (asprintf(&value, "%s%s", m->destination, m->readonly ? ":ro" : "") < 0)
+            return rk_fail(err, -ENOMEM, "out of memory");
+        snprintf(prefix, sizeof prefix, "mounts.virtfs%s=", m->tag);
+        int r = add(ret, "mount", prefix, value, err);
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
 static int cmdline(const struct bnd_guest *guest, struct rk_argv *ret_args, struct rk_err *err)
 {
-    bnd_words_no_mounts(guest, NAME);
     if (guest->kind == BND_DISK) {
+        add_mounts(ret_args, guest, err); /* only warns */
         bnd_words_no_args(guest, NAME);
         bnd_words_no_env(guest, NAME);
         bnd_words_no_cwd(guest, NAME);
@@ -133,6 +162,8 @@ static int cmdline(const struct bnd_guest *guest, struct rk_argv *ret_args, stru
     int r = add_nets(ret_args, guest, err);
     if (r == 0)
         r = add_env(ret_args, guest, err);
+    if (r == 0)
+        r = add_mounts(ret_args, guest, err);
     if (r == 0 && guest->cwd && *guest->cwd && strcmp(guest->cwd, "/") != 0)
         r = add(ret_args, "working directory", "cwd=", guest->cwd, err);
     return r < 0 ? r : add_args(ret_args, guest, err);
@@ -168,6 +199,7 @@ static const struct bnd_machine *machine(enum bnd_kind kind)
 
 const struct bnd_family bnd_family_nanos = {
     .name = NAME,
+    .share_tag = "",
     .recognise = recognise,
     .machine = machine,
     .cmdline = cmdline,

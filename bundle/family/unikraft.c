@@ -125,6 +125,14 @@ static bool find_bootinfo(const struct bnd_elf *elf, uint64_t *ret_offset)
     return false;
 }
 
+/* Its libraries are listed by their names. */
+static bool has_library(const struct bnd_bytes *image, const char *name)
+{
+    struct bnd_span span;
+    return bnd_elf_section(image->elf, ".uk_libinfo", &span) &&
+           memmem(image->data + span.offset, span.size, name, strlen(name) + 1);
+}
+
 /* Its network library does, when it has one and no parameter for the address. */
 static bool asks_dhcp(const struct bnd_bytes *image)
 {
@@ -159,6 +167,8 @@ static bool recognise(const struct bnd_bytes *image, struct bnd_boot *boot, stru
     if (!found)
         return false;
     find_params(elf, boot, ret_keys);
+    if (has_library(image, "lib9pfs"))
+        rk_argv_add(ret_keys, "9pfs");
     if (asks_dhcp(image))
         rk_argv_add(ret_keys, "dhcp");
     /* The Firecracker platform's images bear no header at all: they are entered as a 64-bit Linux kernel is.
@@ -422,6 +432,8 @@ static const struct bnd_machine *machine(enum bnd_kind kind)
 
 const struct bnd_family bnd_family_unikraft = {
     .name = NAME,
+    .share_tag = "fs",
+    .share_key = "9pfs",
     .recognise = recognise,
     .machine = machine,
     .cmdline = cmdline,

@@ -143,6 +143,14 @@ static void take_tmpfs(char *text)
     ini_mount_tmpfs(text, path);
 }
 
+static void take_share(const char *text)
+{
+    char tag[32], access[8];
+    int path = 0;
+    if (sscanf(text, "%31s %7s %n", tag, access, &path) >= 2 && path > 0)
+        ini_mount_share(tag, strcmp(access, "ro") == 0, text + path);
+}
+
 static void take_user(struct ini_program *p, const char *word, const char *value)
 {
     unsigned long id = strtoul(value, NULL, 10);
@@ -172,6 +180,8 @@ static void take(struct config *c, const char *word, char *value)
         take_root(value);
     else if (strcmp(word, "disk") == 0)
         take_disk(value);
+    else if (strcmp(word, "share") == 0)
+        take_share(value);
     else if (strcmp(word, "tmpfs") == 0)
         take_tmpfs(value);
     else if (strcmp(word, "readonly") == 0)

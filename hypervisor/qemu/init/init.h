@@ -40,6 +40,10 @@ void ini_mount_disk(unsigned index, const char *fstype, bool readonly, const cha
 void ini_mount_tmpfs(const char *options, const char *target);
 void ini_mount_readonly(void);
 
+/* A directory that QEMU shares under that tag. Without it the machine ends: what the program writes there is
+ * to be kept. */
+void ini_mount_share(const char *tag, bool readonly, const char *target);
+
 /* Make the files on that disk, which are only read, the root, under files in memory that take what is
  * written, and load drivers again from there. Ends the machine when it can't; without the kernel's overlay
  * the root is read-only, which is said when it is to be `writable`. */
@@ -59,6 +63,9 @@ void ini_config_apply(struct ini_program *ret_program);
 
 /* Load the drivers of what QEMU gives a guest, where the kernel has them as modules below /lib/modules. */
 void ini_modules_load(void);
+
+/* The same for what it mounts: modules by their names, up to a NULL. */
+void ini_modules_load_these(const char *const *names);
 
 /* The link of that MAC: its name, or false. */
 bool ini_net_find(char name[16], const uint8_t mac[6]);

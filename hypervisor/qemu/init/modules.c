@@ -15,7 +15,7 @@
 #define COMPRESSED 4 /* MODULE_INIT_COMPRESSED_FILE, linux/module.h */
 
 /* What it takes to get to the container's files comes first. */
-static const char *const wanted[] = {RK_TOLD_ROOT_MODULES, "virtio_net", "button", "evdev"};
+static const char *const wanted[] = {RK_TOLD_ROOT_MODULES, "virtio_net", "button", "evdev", NULL};
 
 /* Load one file, named as in modules.dep. */
 static void load(const char *dir, const char *name)
@@ -40,6 +40,11 @@ static void load_file(void *data, const char *file)
 
 void ini_modules_load(void)
 {
+    ini_modules_load_these(wanted);
+}
+
+void ini_modules_load_these(const char *const *names)
+{
     struct utsname system;
     char dir[256], path[300], *line = NULL;
     size_t room = 0;
@@ -50,10 +55,10 @@ void ini_modules_load(void)
     FILE *list = fopen(path, "re");
     if (!list)
         return; /* a kernel that has them built in */
-    for (size_t i = 0; i < sizeof wanted / sizeof wanted[0]; i++) {
+    for (; *names; names++) {
         rewind(list);
         while (getline(&line, &room, list) > 0)
-            if (rk_depmod_is(line, wanted[i]))
+            if (rk_depmod_is(line, *names))
                 rk_depmod_each(line, load_file, dir);
     }
     free(line);

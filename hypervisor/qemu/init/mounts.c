@@ -16,6 +16,9 @@
 #define DISKS_MAX 26
 #define PATIENCE  5000 /* ms, for processes to end; it is their own time */
 
+/* 500 KiB are what one request can carry; mapped files need a cache. */
+#define SHARE_OPTIONS "trans=virtio,version=9p2000.L,msize=512000,cache=mmap"
+
 /* How a file system is told to leave its journal alone. */
 static const struct {
     const char *fstype, *option;
@@ -100,6 +103,27 @@ void ini_mount_tmpfs(const char *options, const char *target)
     mkdir(target, 0755);
     if (mount("tmpfs", target, "tmpfs", bits, data) < 0)
         ini_say("mount a tmpfs at '%s': %s", target, strerror(errno));
+}
+
+void ini_mount_share(const char *tag, bool readonly, const char *target)
+{
+    static const char *const modules[] = {"9p", "9pnet_virtio", NULL};
+    static bool loaded;
+    if (!loaded)
+        ini_modules_load_these(modules);
+    loaded = true;
+    ini_make_parents(target);
+    mkdir(target, 0755);
+    if (mount(tag, target, "9p", readonly ? MS_RDONLY : 0, SHARE_OPTIONS) == 0)
+        return;
+    if (errno == ENODEV || errno == EPROTONOSUPPORT || errno == ENOENT)
+        ini_say(
+            "mount the volume '%s': the kernel has no 9p: build it in, or give the image the modules 9p and "
+            "9pnet_virtio of this kernel below /lib/modules, and run depmod",
+            target);
+    else
+        ini_say("mount the volume '%s': %s", target, strerror(errno));
+    ini_ports_end(126);
 }
 
 void ini_mount_readonly(void)
