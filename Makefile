@@ -663,7 +663,7 @@ GUEST_nosse := -DGUEST_HVT -mno-sse -mgeneral-regs-only
 
 # The same programs and two more, entered as a bare machine's boot protocols have it: NAME.multiboot (an ELF32),
 # NAME.multiboot64 (an ELF64 with its addresses in the header), NAME.pvh and NAME.linux64.
-GUESTS_BARE    := block dhcp dns exit finish front hello hog loader machine net net2 time web
+GUESTS_BARE    := block dhcp dns exit files finish front hello hog loader machine net net2 time web
 GUEST_BARE     := linux64 multiboot multiboot64 pvh
 GUEST_BARE_LIB := bare_boot.o bare_start.o bare_transport.o bare_virtio.o
 $(foreach f,$(GUEST_BARE),$(eval GUEST_$(f) := -DGUEST_BARE -DGUEST_$(shell echo $(f) | tr a-z A-Z)))

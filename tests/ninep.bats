@@ -12,14 +12,18 @@ setup_file() {
 
 setup() {
     oci_setup
+    MOUNTS=()
     settings '.accel = "tcg"'
-    # One file name for all tests of one machine: the archive of the same files is packed once.
+    # The archive of the same files is packed once.
     mkdir -p "$BATS_FILE_TMPDIR/cache"
     settings '.cache_dir = $dir' --arg dir "$BATS_FILE_TMPDIR/cache"
 }
 
 teardown() {
-    oci_teardown
+    local mount status=0
+    for mount in "${MOUNTS[@]}"; do umount "$mount"; done
+    oci_teardown || status=$?
+    return "$status"
 }
 
 # guest_bundle ID COMMAND…: a bundle whose image is the kernel with its drivers, and busybox.
@@ -45,24 +49,234 @@ volume() {
         --arg from "$PWD/$source" --arg to "$destination" --args -- "$@"
 }
 
-# Not by run, to which 127 means that there was no such command. What the guest prints ends up in $output.
+# raw_bundle ID USER TRY…: a bundle of a guest that speaks 9p by itself (tests/guests/files.c), on a machine of Linux'.
+raw_bundle() {
+    local id=$1 user=$2
+    shift 2
+    bundle "$id" hello
+    cp "$GUESTS/files.pvh" "$id/rootfs/guest"
+    config "$id" '.process.args = ["/guest"] + $ARGS.positional | .process.user = {uid: ($user | tonumber), gid: ($user | tonumber)}
+        | .annotations = {"org.runuk.family": "linux", "org.runuk.rootfs": "none"}' --arg user "$user" --args -- "$@"
+}
+
+# Not by run, to which 127 means that there was no such command. What the guest prints ends up in $output, warnings in `errors`.
 run_guest() {
     status=0
     output=$(runuk run --bundle "$BATS_TEST_TMPDIR/$1" "$1" </dev/null 2>errors) || status=$?
-    [[ ! -s errors ]] || cat errors
+    cat errors
 }
 
-@test "a volume is read and written, new files belong to the directory's owner, and read-only is read-only" {
-    guest_bundle a sh -c 'cat /data/in; echo from the guest >/data/out; mkdir /data/d; ls -ln /data; echo x >/ro/x; cat /ro/in; chown 5 /data/in; id'
-    mkdir data ro
-    echo 'from the host' >data/in
-    echo 'only to read' >ro/in
+# tries ID LINE…: the guest ran, and what came of its tries are these lines, in order.
+tries() {
+    local id=$1
+    shift
+    run_guest "$id"
+    ended 0
+    equal "$(grep -E ': error |^(content|target): ' <<<"$output")" "$(printf '%s\n' "$@")"
+}
+
+owner() {
+    stat -c '%u:%g %a' "$1"
+}
+
+@test "a volume is read and written with the rights of its owner, and new files are the owner's" {
+    mkdir -p data/deep/er
+    echo one >data/in
+    echo two >data/deep/er/file
+    echo three >data/secret
     chown -R 1234:4321 data
     chmod 700 data
+    chmod 600 data/in
+    chown root:root data/secret
+    chmod 600 data/secret
+    raw_bundle a 0 read=in read=deep/er/file create=new=text mode=new=640 rename=new=newer link=newer=hard remove=in \
+        read=secret read=missing own=newer=0
     volume a data /data
-    volume a ro /ro ro
-    run_guest a
+    tries a 'content: one' 'read=in: error 0' 'content: two' 'read=deep/er/file: error 0' 'create=new=text: error 0' \
+        'mode=new=640: error 0' 'rename=new=newer: error 0' 'link=newer=hard: error 0' 'remove=in: error 0' \
+        'read=secret: error 13' 'read=missing: error 2' 'own=newer=0: error 1'
+    said_not three
+    equal "$(cat data/hard) $(owner data/newer)" 'text 1234:4321 640'
+    equal "$(owner data/secret) $(ls data | xargs)" '0:0 600 deep hard newer secret'
+}
 
-    ls -ln data
-    false
+@test "read-only is read-only" {
+    mkdir data
+    echo one >data/in
+    raw_bundle a 0 read=in create=new=text mode=in=777 rename=in=other remove=in symlink=l=in
+    volume a data /data ro
+    tries a 'content: one' 'read=in: error 0' 'create=new=text: error 30' 'mode=in=777: error 30' 'rename=in=other: error 30' \
+        'remove=in: error 30' 'symlink=l=in: error 30'
+    equal "$(ls data) $(cat data/in)" 'in one'
+}
+
+@test "a guest does not leave the directory: by dots, by slashes in names, by links that lie there or that it makes" {
+    mkdir -p data/sub outside
+    echo hidden >outside/file
+    ln -s ../outside data/relative
+    ln -s "$PWD/outside" data/absolute
+    ln -s /etc/passwd data/passwd
+    ln -s ../../outside data/sub/deeper
+    raw_bundle a 0 read=../outside/file read=sub/../../outside/file walk=.. walk=../outside/file walk=/etc/passwd \
+        read=relative/file read=absolute/file read=passwd read=sub/deeper/file readlink=passwd \
+        create=../escaped=x create=/escaped=x create=relative/x=x create=passwd=x symlink=mine=/etc read=mine/hostname \
+        symlink=../mine=x rename=sub=../sub link=passwd=taken mode=passwd=777 own=passwd=1 node=null remove=../outside/file
+    volume a data /data
+    cp -p /etc/passwd passwd
+    run_guest a
+    ended 0
+    said_not hidden
+    said_not root:
+    said_not "$(cat /etc/hostname)"
+    said "target: /etc/passwd"
+    equal "$(cat outside/file) $(ls outside) $(ls | grep -c escaped)" 'hidden file 0'
+    cmp passwd /etc/passwd
+    equal "$(stat -c %a%u%Y passwd)" "$(stat -c %a%u%Y /etc/passwd)"
+    echo "$output"
+    ls -la data
+    # The directory above the share is the share itself; else names with slashes or dots are none, links are not followed, and
+    # devices are not for it.
+    local try
+    for try in read=../outside/file walk=../outside/file walk=/etc/passwd read=relative/file read=absolute/file read=passwd \
+        read=sub/deeper/file create=../escaped=x create=/escaped=x create=relative/x=x create=passwd=x read=mine/hostname \
+        symlink=../mine=x rename=sub=../sub mode=passwd=777 node=null remove=../outside/file; do
+        said_not "$try: error 0"
+        said "$try: error "
+    done
+    [[ ! -c data/null && ! -e data/escaped ]]
+}
+
+@test "a container of another user has that one's rights and no more" {
+    mkdir data
+    chmod 777 data
+    echo own >data/own
+    echo other >data/other
+    echo open >data/open
+    chown 1234:1234 data/own
+    chown 4321:4321 data/other
+    chmod 600 data/own data/other
+    raw_bundle a 1234 read=own read=other read=open create=new=x mode=open=777 create=own=changed
+    volume a data /data
+    # The rootfs is for everybody, as an unpacked image is.
+    chmod 755 . a a/rootfs
+    tries a 'content: own' 'read=own: error 0' 'read=other: error 13' 'content: open' 'read=open: error 0' 'create=new=x: error 0' \
+        'mode=open=777: error 1' 'create=own=changed: error 0'
+    equal "$(owner data/new) $(cat data/own)" '1234:1234 644 changed'
+}
+
+@test "in a user namespace root has power over what is its own, and else that of others" {
+    mkdir data hosts
+    chown 300000:300000 data
+    chmod 700 data
+    chmod 755 hosts
+    echo all >hosts/all
+    echo none >hosts/none
+    chmod 600 hosts/none
+    raw_bundle a 0 create=new=x
+    volume a data /data
+    config a '.linux.namespaces += [{type: "user"}]
+        | .linux.uidMappings = [{containerID: 0, hostID: 300000, size: 65536}] | .linux.gidMappings = .linux.uidMappings'
+    chmod 755 . a a/rootfs
+    tries a 'create=new=x: error 0'
+    equal "$(owner data/new)" '300000:300000 644'
+    raw_bundle b 0 read=all read=none create=new=x
+    volume b hosts /data
+    config b '.linux = $linux' --argjson linux "$(jq .linux a/config.json)"
+    chmod 755 b b/rootfs
+    tries b 'content: all' 'read=all: error 0' 'read=none: error 13' 'create=new=x: error 13'
+    file_has errors "volume '/data': the guest can't write to it, since QEMU runs as user 65534, and the directory belongs to user 0"
+}
+
+@test "where a file system can't be mounted with other ids, the rights are those of others, and a warning says so" {
+    mkdir lower upper work merged
+    echo all >lower/all
+    echo none >lower/none
+    chmod 600 lower/none
+    mount -t overlay overlay -o "lowerdir=$PWD/lower,upperdir=$PWD/upper,workdir=$PWD/work" merged
+    MOUNTS+=("$PWD/merged")
+    raw_bundle a 0 read=all read=none create=new=x
+    volume a merged /data
+    tries a 'content: all' 'read=all: error 0' 'read=none: error 13' 'create=new=x: error 13'
+    file_has errors "volume '/data': the guest can't write to it, since QEMU runs as user 65534, its file system has no mounts with other ids"
+    chmod 777 merged
+    raw_bundle b 0 create=new=x
+    volume b merged /data
+    tries b 'create=new=x: error 0'
+    [[ $(<errors) != *"can't"* ]]
+    equal "$(owner merged/new)" '65534:65534 644'
+}
+
+@test "what is mounted below the source comes with rbind, and not with bind" {
+    mkdir -p data/below
+    mount -t tmpfs tmpfs data/below
+    MOUNTS+=("$PWD/data/below")
+    echo mounted >data/below/file
+    raw_bundle a 0 read=below/file
+    volume a data /data ro
+    tries a 'content: mounted' 'read=below/file: error 0'
+    config a '.mounts[0].options = ["bind", "ro"]'
+    tries a 'read=below/file: error 2'
+}
+
+@test "a guest that can't mount directories: an error, but only a warning for a volume that nobody asked for" {
+    local name
+    name=$(printf 'volumes/%064d/_data' 7)
+    mkdir -p data "$name"
+    bundle a hello
+    cp "$GUESTS/hello.pvh" a/rootfs/guest
+    volume a "$name" /var/lib/data
+    run_guest a
+    ended 0
+    file_has errors "container 'a': a guest of family generic can't mount directories, so it does without the volume that its image has at '/var/lib/data'"
+    volume a data /data
+    run_guest a
+    ended 1
+    file_has errors "volume '/data' is a directory, which a guest of family generic can't mount: give it a file or a block device"
+}
+
+@test "to write to a directory takes a PID namespace of the container's own" {
+    mkdir data
+    echo one >data/in
+    raw_bundle a 0 read=in
+    volume a data /data
+    config a '.linux.namespaces |= map(select(.type != "pid"))'
+    run_guest a
+    ended 1
+    file_has errors "volume '/data' is a directory, which a guest can write to only in a PID namespace of the container's own"
+    config a '.mounts[0].options += ["ro"]'
+    tries a 'content: one' 'read=in: error 0'
+}
+
+@test "a Linux guest: several volumes at their places, names, a large file, and what the host and the guest do at once" {
+    guest_bundle a sh -c 'cat /data/in && echo from the guest >/data/out && mv /data/old "/data/größer ☂" && cat "/data/naïve name" &&
+        cp /data/large /data/copy && chmod 600 /data/copy && cat /data/sub/file && ! touch /ro/x && cat /ro/in && echo late >>/data/sub/file'
+    mkdir -p data ro sub data/sub
+    echo 'from the host' >data/in
+    echo 'a name with an accent' >'data/naïve name'
+    echo 'only to read' >ro/in
+    echo 'a volume in a volume' >sub/file
+    touch data/old
+    head -c 5000001 /dev/urandom >data/large
+    chown -R 1234:4321 data
+    chmod 700 data
+    volume a sub /data/sub
+    volume a data /data
+    volume a ro /some/where/../../ro ro
+    run_guest a
+    ended 0
+    equal "$(grep -v Read-only <<<"$output")" $'from the host\na name with an accent\na volume in a volume\nonly to read'
+    cmp data/large data/copy
+    equal "$(owner data/copy) $(cat data/out) $(cat sub/file)" $'1234:4321 600 from the guest a volume in a volume\nlate'
+    [[ -e 'data/größer ☂' && ! -e data/old ]]
+}
+
+@test "a Linux guest without 9p does not run without its volume" {
+    guest_bundle a sh -c 'echo ran'
+    find a/rootfs/lib/modules -name '9p*' -delete
+    mkdir data
+    volume a data /data
+    run_guest a
+    ended 126
+    said "mount the volume '/data': the kernel has no 9p: build it in, or give the image the modules 9p and 9pnet_virtio"
+    said_not ran
 }

@@ -169,6 +169,9 @@ static bool recognise(const struct bnd_bytes *image, struct bnd_boot *boot, stru
     find_params(elf, boot, ret_keys);
     if (has_library(image, "lib9pfs"))
         rk_argv_add(ret_keys, "9pfs");
+    /* An image that can unpack an archive may have its root file system inside. */
+    if (has_library(image, "libramfs") && !has_library(image, "libukcpio"))
+        rk_argv_add(ret_keys, "ramfs");
     if (asks_dhcp(image))
         rk_argv_add(ret_keys, "dhcp");
     /* The Firecracker platform's images bear no header at all: they are entered as a 64-bit Linux kernel is.
@@ -298,14 +301,28 @@ static int add_mount(struct rk_argv *ret, const struct bnd_guest_mount *m, struc
     return add_param(ret, "vfs.fstab", value, err);
 }
 
+/* Directories can be mounted in a root file system only, which a guest that is told of mounts makes no more
+ * by itself: an empty one in memory, where there is nothing else. */
+static int add_empty_root(struct rk_argv *ret, const struct bnd_guest *guest, size_t *told,
+                          struct rk_err *err)
+{
+    bool needed = false;
+    for (size_t i = 0; i < guest->mount_count; i++)
+        needed = needed || guest->mounts[i].kind == BND_MOUNT_9P;
+    if (!needed || bnd_words_root(guest) || !bnd_words_key(guest, "ramfs", NULL))
+        return 0;
+    ++*told;
+    return add_param(ret, "vfs.fstab", "none:/:ramfs", err);
+}
+
 static int add_mounts(struct rk_argv *ret, const struct bnd_guest *guest, struct rk_err *err)
 {
     size_t times = 16, told = 0;
-    int r = 0;
     if (!bnd_words_key(guest, "vfs.fstab", &times)) {
         bnd_words_no_mounts(guest, NAME);
         return 0;
     }
+    int r = add_empty_root(ret, guest, &told, err);
     for (size_t i = 0; i < guest->mount_count && r == 0; i++) {
         if (guest->mounts[i].kind == BND_MOUNT_DISK)
             bnd_words_warn(guest, "a guest of family %s mounts no disks: '%s' is not mounted", NAME,

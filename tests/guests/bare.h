@@ -50,6 +50,10 @@ void bare_virtio_attach(struct guest_manifest *manifest);
 /* Whether the device has something to read. */
 bool bare_virtio_readable(unsigned handle);
 
+/* One request to a directory that is shared by 9p, and the answer to it: its length, 0 for none. Both lie in
+ * one piece of memory. */
+size_t bare_9p_ask(unsigned handle, const void *request, size_t len, void *answer, size_t size);
+
 /* --- ports and registers */
 
 static inline void bare_out8(uint16_t port, uint8_t value)

@@ -8,6 +8,7 @@
 
 #define VIRTIO_NET   1
 #define VIRTIO_BLOCK 2
+#define VIRTIO_9P    9
 
 #define VIRTIO_ACKNOWLEDGE 1
 #define VIRTIO_DRIVER      2

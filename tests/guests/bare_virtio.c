@@ -1,5 +1,5 @@
-/* Network and block devices of a bare machine: virtio queues, looked at whenever the guest asks, without
- * interrupts.
+/* Network and block devices of a bare machine, and shared directories: virtio queues, looked at whenever the
+ * guest asks, without interrupts.
  *
  * Source: the Virtual I/O Device specification 1.1, sections 2.6, 5.1 and 5.2. */
 #include "bare_transport.h"
@@ -112,6 +112,21 @@ static void offer(struct device *device, unsigned index, uint16_t head)
     bare_transport_notify(&device->transport, index);
 }
 
+/* Until the device has answered what was offered; how many bytes. */
+static size_t await(struct queue *queue)
+{
+    uint64_t end = guest_monotonic() + BLOCK_WAIT;
+    while (queue->used->index == queue->seen) {
+        if (guest_monotonic() > end) {
+            guest_print("a request gets no answer\n");
+            guest_exit(255);
+        }
+        __asm__ volatile("pause");
+    }
+    __asm__ volatile("" : : : "memory");
+    return queue->used->ring[queue->seen++ % queue->size].len;
+}
+
 /* --- network */
 
 static void receive_into(struct device *device, uint16_t i)
@@ -217,16 +232,7 @@ static enum guest_result transfer(unsigned handle, uint32_t type, uint64_t offse
                                                 type == BLOCK_READ ? DESC_NEXT | DESC_WRITE : DESC_NEXT, 2};
     queue->descriptors[2] = (struct descriptor){(uint64_t)&request->status, 1, DESC_WRITE, 0};
     offer(device, 0, 0);
-    uint64_t end = guest_monotonic() + BLOCK_WAIT;
-    while (queue->used->index == queue->seen) {
-        if (guest_monotonic() > end) {
-            guest_print("a block request gets no answer\n");
-            guest_exit(255);
-        }
-        __asm__ volatile("pause");
-    }
-    __asm__ volatile("" : : : "memory");
-    queue->seen++;
+    await(queue);
     return request->status == 0 ? GUEST_OK : GUEST_EUNSPEC;
 }
 
@@ -240,15 +246,46 @@ enum guest_result guest_block_raw_write(unsigned handle, uint64_t offset, const 
     return transfer(handle, BLOCK_WRITE, offset, buf, len);
 }
 
-/* --- both */
+/* --- 9p */
+
+static bool open_9p(struct device *device)
+{
+    uint64_t features;
+    return bare_transport_features(&device->transport, VIRTIO_F_VERSION_1, &features) &&
+           start_queue(device, 0);
+}
+
+size_t bare_9p_ask(unsigned handle, const void *request, size_t len, void *answer, size_t size)
+{
+    struct queue *queue = &devices[handle].queue[0];
+    queue->descriptors[0] = (struct descriptor){(uint64_t)request, (uint32_t)len, DESC_NEXT, 1};
+    queue->descriptors[1] = (struct descriptor){(uint64_t)answer, (uint32_t)size, DESC_WRITE, 0};
+    offer(&devices[handle], 0, 0);
+    return await(queue);
+}
+
+/* --- all */
+
+/* The devices' numbers, and what a manifest calls them. */
+static enum guest_device_type wanted_type(unsigned type)
+{
+    return type == VIRTIO_NET ? GUEST_NET_BASIC : type == VIRTIO_BLOCK ? GUEST_BLOCK_BASIC : GUEST_9P;
+}
+
+static bool open_device(struct device *device, struct guest_device *entry)
+{
+    return entry->type == GUEST_NET_BASIC     ? open_net(device, entry)
+           : entry->type == GUEST_BLOCK_BASIC ? open_block(device, entry)
+                                              : open_9p(device);
+}
 
 /* Give the device to the next entry of the manifest that wants one of its type, if there is any. */
 static void attach(const struct bare_transport *transport, void *context)
 {
     struct guest_manifest *manifest = context;
-    enum guest_device_type wanted = transport->type == VIRTIO_NET ? GUEST_NET_BASIC : GUEST_BLOCK_BASIC;
+    enum guest_device_type wanted = wanted_type(transport->type);
     unsigned handle = 1;
-    if (transport->type != VIRTIO_NET && transport->type != VIRTIO_BLOCK)
+    if (transport->type != VIRTIO_NET && transport->type != VIRTIO_BLOCK && transport->type != VIRTIO_9P)
         return;
     while (handle < manifest->entries &&
            (manifest->device[handle].type != wanted || manifest->device[handle].attached))
@@ -261,7 +298,7 @@ static void attach(const struct bare_transport *transport, void *context)
     bare_transport_status(transport, 0);
     bare_transport_status(transport, VIRTIO_ACKNOWLEDGE);
     bare_transport_status(transport, VIRTIO_ACKNOWLEDGE | VIRTIO_DRIVER);
-    if (wanted == GUEST_NET_BASIC ? !open_net(device, entry) : !open_block(device, entry)) {
+    if (!open_device(device, entry)) {
         guest_print("%s: the device and this guest do not agree\n", entry->name);
         return;
     }

@@ -27,6 +27,7 @@ enum guest_result {
 enum guest_device_type {
     GUEST_BLOCK_BASIC = 1,
     GUEST_NET_BASIC = 2,
+    GUEST_9P = 0x3f000009, /* of bare machines only */
     GUEST_RESERVED_FIRST = 0x40000000,
 };
 
@@ -83,6 +84,11 @@ struct guest_note {
 #define GUEST_BLOCK(text)                                                                                    \
     {                                                                                                        \
         .name = text, .type = GUEST_BLOCK_BASIC                                                              \
+    }
+
+#define GUEST_DIRECTORY(text)                                                                                \
+    {                                                                                                        \
+        .name = text, .type = GUEST_9P                                                                       \
     }
 
 #define GUEST_COUNT(...) (sizeof((struct guest_device[]){__VA_ARGS__}) / sizeof(struct guest_device))

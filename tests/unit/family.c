@@ -306,7 +306,9 @@ static void test_tell(void)
     const struct bnd_guest_route route = {.destination = "10.7.0.0/16", .gateway = "", .net = 0};
     const struct bnd_guest_mount mounts[] = {
         {.kind = BND_MOUNT_DISK, .index = 1, .fstype = "ext4", .destination = "/d"},
-        {.kind = BND_MOUNT_DISK, .index = 0, .fstype = "iso9660", .destination = "/", .readonly = true}};
+        {.kind = BND_MOUNT_DISK, .index = 0, .fstype = "iso9660", .destination = "/", .readonly = true},
+        {.kind = BND_MOUNT_9P, .tag = "fs0", .destination = "/v w"},
+        {.kind = BND_MOUNT_9P, .tag = "fs1", .destination = "/r", .readonly = true}};
     const struct bnd_guest guest = {.kind = BND_LINUX,
                                     .own_init = true,
                                     .terminal = true,
@@ -322,14 +324,14 @@ static void test_tell(void)
                                     .routes = &route,
                                     .route_count = 1,
                                     .mounts = mounts,
-                                    .mount_count = 2,
+                                    .mount_count = 4,
                                     .tmpfs = &tmpfs,
                                     .root_readonly = true};
     static const char wanted[] =
         "root 0 iso9660 ro\0hostname h\0net 02:42:00:00:00:ff 1400\0address 10.0.0.2/24\0address "
         "fd00::2/64\0route 10.7.0.0/16 -\0"
         "route 169.254.53.53/32 -\0route 0.0.0.0/0 10.0.0.1\0"
-        "tmpfs size=1m,ro /t\0disk 1 ext4 rw /d\0tmpfs - /d/x y\0"
+        "tmpfs size=1m,ro /t\0disk 1 ext4 rw /d\0share fs0 rw /v w\0share fs1 ro /r\0tmpfs - /d/x y\0"
         "file /etc/hosts\0dns 169.254.53.53\0"
         "tty 1\0readonly 1\0user 7\0group 8\0more 9\0cwd /w\0env A=b c\0arg sh\0arg two "
         "words\0arg 10.0.0.2\0arg arg x\nenv y";

@@ -30,6 +30,14 @@ static const struct bnd_guest_mount root_disk[] = {
     {.kind = BND_MOUNT_DISK, .fstype = "erofs", .destination = "/", .readonly = true},
     {.kind = BND_MOUNT_DISK, .index = 1, .fstype = "ext4", .destination = "/data"}};
 static const struct bnd_guest_mount initrd[] = {{.kind = BND_MOUNT_INITRD, .destination = "/"}};
+static const struct bnd_guest_mount directories[] = {
+    {.kind = BND_MOUNT_9P, .tag = "fs0", .destination = "/data"},
+    {.kind = BND_MOUNT_9P, .tag = "fs1", .destination = "/ro", .readonly = true}};
+static const struct bnd_guest_mount numbered[] = {
+    {.kind = BND_MOUNT_9P, .tag = "0", .destination = "/data"},
+    {.kind = BND_MOUNT_9P, .tag = "1", .destination = "/r.o", .readonly = true}};
+static const struct bnd_guest_mount with_blank[] = {
+    {.kind = BND_MOUNT_9P, .tag = "0", .destination = "/my data"}};
 static const struct bnd_guest_mount volumes[] = {
     {.kind = BND_MOUNT_INITRD, .destination = "/"},
     {.kind = BND_MOUNT_9P, .tag = "fs1", .destination = "/my data", .readonly = true}};
