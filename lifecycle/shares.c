@@ -151,6 +151,11 @@ int ctr_share_volume(struct ctr_plan *plan, const struct bnd_mount *mount, struc
     rk_autoclose int fd = open(mount->source, O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0 || fstat(fd, &st) < 0)
         return rk_fail_errno(err, "volume '%s'", mount->destination);
+    if (mount->readonly && family->share_writes)
+        return rk_fail(err, -ENOTSUP,
+                       "volume '%s' is a directory that is mounted read-only, and a guest of family %s opens "
+                       "whatever it reads for writing, too: mount it writable, or give it a disk",
+                       mount->destination, family->name);
     const struct bnd_namespace *pids = bnd_spec_namespace(plan->spec, CLONE_NEWPID);
     if (!mount->readonly && (!pids || pids->path))
         return rk_fail(

@@ -49,7 +49,7 @@ volume() {
         --arg from "$PWD/$source" --arg to "$destination" --args -- "$@"
 }
 
-# raw_bundle ID USER TRY…: a bundle of a guest that speaks 9p by itself (tests/guests/files.c), on a machine of Linux'.
+# raw_bundle ID USER TRY…: a bundle of a guest that speaks 9p by itself (tests/guests/files.c), on a machine of Linux': microvm.
 raw_bundle() {
     local id=$1 user=$2
     shift 2
@@ -57,6 +57,16 @@ raw_bundle() {
     cp "$GUESTS/files.pvh" "$id/rootfs/guest"
     config "$id" '.process.args = ["/guest"] + $ARGS.positional | .process.user = {uid: ($user | tonumber), gid: ($user | tonumber)}
         | .annotations = {"org.runuk.family": "linux", "org.runuk.rootfs": "none"}' --arg user "$user" --args -- "$@"
+}
+
+# unikraft_bundle ID TRY…: the same on one of Unikraft's: pc. What Unikraft's images say of their libraries is put in.
+unikraft_bundle() {
+    local id=$1
+    shift
+    raw_bundle "$id" 0 "$@"
+    printf 'libvfscore\0lib9pfs\0' >libinfo
+    objcopy --add-section .uk_libinfo=libinfo "$GUESTS/files.multiboot" "$id/rootfs/guest"
+    config "$id" 'del(.annotations)'
 }
 
 # Not by run, to which 127 means that there was no such command. What the guest prints ends up in $output, warnings in `errors`.
@@ -245,6 +255,21 @@ owner() {
     file_has errors "volume '/data' is a directory, which a guest can write to only in a PID namespace of the container's own"
     config a '.mounts[0].options += ["ro"]'
     tries a 'content: one' 'read=in: error 0'
+}
+
+@test "another machine, another bus: a guest of family unikraft, whose image says whether it has 9pfs" {
+    mkdir data
+    echo one >data/in
+    unikraft_bundle a read=in create=new=text
+    volume a data /data
+    tries a 'content: one' 'read=in: error 0' 'create=new=text: error 0'
+    equal "$(<data/new)" text
+    objcopy --remove-section .uk_libinfo a/rootfs/guest
+    printf 'libvfscore\0' >libinfo
+    objcopy --add-section .uk_libinfo=libinfo a/rootfs/guest
+    run_guest a
+    ended 1
+    file_has errors "volume '/data' is a directory, which a guest of family unikraft can't mount (it is built without 9pfs)"
 }
 
 @test "a Linux guest: several volumes at their places, names, a large file, and what the host and the guest do at once" {

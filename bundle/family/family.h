@@ -106,6 +106,9 @@ struct bnd_family {
     const char *share_tag;
     /* The key that an image has whose guest can; NULL: every image can, as far as its bytes tell. */
     const char *share_key;
+    /* They open whatever they read for writing, too, and have a root of their own: nothing read-only is of
+     * use to them. */
+    bool share_writes;
 };
 
 /* In the order in which they are asked; the last one takes every image that speaks a boot protocol. Ends with

@@ -200,6 +200,7 @@ static const struct bnd_machine *machine(enum bnd_kind kind)
 const struct bnd_family bnd_family_nanos = {
     .name = NAME,
     .share_tag = "",
+    .share_writes = true,
     .recognise = recognise,
     .machine = machine,
     .cmdline = cmdline,
