@@ -99,6 +99,8 @@ static json_t *look_image(const struct bnd_image *image, const char *path, bool 
                                       look_evidence(&image->loader->boot)));
     if (recognised && image->solo5.target)
         json_object_set_new(o, "devices", look_devices(&image->solo5.mft));
+    if (recognised && image->family && !image->solo5.target && bnd_family_shares(image->family, &image->keys))
+        json_object_set_new(o, "directories", json_true());
     if (memory)
         json_object_set_new(o, "memory", json_integer((json_int_t)memory));
     if (recognised)

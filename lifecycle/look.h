@@ -20,6 +20,7 @@
  *     loader     {"path", "evidence"}: what boots it; absent of what boots itself
  *     devices    array of {"name": string, "type": "network" or "block"}: what the image asks for; absent
  *                when it does not say: then it gets a network device for each link
+ *     directories  true: it mounts volumes that are directories, by 9p; absent when it can't
  *     memory     bytes of guest memory that it needs, as far as its bytes and its family tell
  *     monitors   array of {"name", "boots": bool, "kind": string (absent: none of its kinds), "machine":
  *                QEMU's machine (absent for others), "reason": why not here}

@@ -32,6 +32,8 @@ static void print_devices(const json_t *file)
     json_t *d;
     if (!devices) {
         puts("  devices: a network device for each link of the container");
+        if (json_is_true(json_object_get(file, "directories")))
+            puts("  directories: volumes that are some, by 9p");
         return;
     }
     if (json_array_size(devices) == 0)

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # `docker run --runtime=runuk` of an image that holds a Linux kernel: its command is run in a machine of its own, on the
-# container's network, with the container's files; without label or annotation. And a volume that is a disk.
+# container's network, with the container's files; without label or annotation. And volumes: disks, directories.
 
 load docker.bash
 
@@ -15,6 +15,12 @@ setup_file() {
     cp "$BUILD/guests/block.multiboot" "$context/bare/guest"
     printf 'FROM scratch\nCOPY guest /\nENTRYPOINT ["/guest"]\n' >"$context/bare/Dockerfile"
     docker build -q -t block "$context/bare" >/dev/null
+    printf 'lib9pfs\0' >"$context/libinfo"
+    objcopy --add-section .uk_libinfo="$context/libinfo" "$BUILD/guests/files.multiboot" "$context/bare/guest"
+    docker build -q -t files "$context/bare" >/dev/null
+    cp "$BUILD/guests/hello.multiboot" "$context/bare/guest"
+    echo 'VOLUME /var/lib/hello' >>"$context/bare/Dockerfile"
+    docker build -q -t with-volume "$context/bare" >/dev/null
 }
 
 teardown_file() {
@@ -119,4 +125,20 @@ EOF
     [[ $output == *'write refused'* ]]
     run ! linux -v "$DOCKER_DIR:/data" block info
     [[ $output == *"volume '/data' is a directory, which a guest of family generic can't mount"* ]]
+}
+
+@test "a named volume is a directory for guests that have 9p: it keeps what one writes, for the next one and for ordinary containers" {
+    run -0 linux -v kept:/data files create=new=text mode=new=640
+    [[ $output == *'create=new=text: error 0'* ]]
+    run -0 linux -v kept:/data:ro files read=new create=other=text
+    [[ $output == *'content: text'* && $output == *'create=other=text: error 30'* ]]
+    run -0 docker run --rm -v kept:/data busybox stat -c '%u %a %s' /data/new
+    [[ $output == '0 640 4' ]]
+}
+
+@test "an image's VOLUME keeps no guest from running that can't mount it; a volume that was asked for does" {
+    run -0 linux with-volume
+    [[ $output == *multiboot* ]]
+    run ! linux -v kept:/var/lib/hello with-volume
+    [[ $output == *"volume '/var/lib/hello' is a directory, which a guest of family generic can't mount"* ]]
 }

@@ -97,6 +97,40 @@ has_no_power() {
     said 0
 }
 
+# What guests do with names and links is in ninep.bats.
+@test "a shared directory: no power, no file of another place, and of /proc nothing but what the monitor is itself" {
+    local processes
+    mkdir data readonly
+    chown 1234:1234 data
+    bundle a hello
+    cp "$GUESTS/files.pvh" a/rootfs/guest
+    config a '.process.args = ["/guest", "create=new=x", "mode=new=4777", "node=null", "own=new=0", "wait"]
+        | .annotations = {"org.runuk.family": "linux", "org.runuk.rootfs": "none"}
+        | .mounts = [{destination: "/data", type: "bind", source: "\($dir)/data", options: ["rbind"]},
+            {destination: "/ro", type: "bind", source: "\($dir)/readonly", options: ["rbind", "ro"]}]' --arg dir "$PWD"
+    launch a
+    processes a
+    eventually 30 file_has a.out own=new=0
+    output=$(<a.out)
+    said 'create=new=x: error 0'
+    said 'node=null: error 1'
+    said 'own=new=0: error 1'
+    # The owner's file, that the owner may make whatever he likes of; no other user's.
+    equal "$(stat -c '%u:%g %a' data/new)" '1234:1234 4777'
+    has_no_power "$supervisor" "$qemu"
+    grep ' /share0 rw,nosuid,nodev,noexec' "/proc/$qemu/mountinfo"
+    grep ' /share1 ro,nosuid,nodev,noexec' "/proc/$qemu/mountinfo"
+    grep ' /proc ro,nosuid,nodev,noexec.* - proc .*hidepid=\(4\|ptraceable\),subset=pid' "/proc/$qemu/mountinfo"
+    # Processes of this container, and no file of the kernel's.
+    processes=$(find "/proc/$qemu/root/proc" -mindepth 1 -maxdepth 1 -printf '%f\n' | sort | xargs)
+    [[ $processes =~ ^'1 '([0-9]+' ')?'self thread-self'$ ]] || equal "$processes" '1 2 self thread-self'
+    run grep -c -e shared: -e master: "/proc/$qemu/mountinfo"
+    said 0
+    run touch "/proc/$qemu/root/file"
+    ended 1
+    said 'Read-only file system'
+}
+
 @test "what may not be executed can't be: the image and the firmware" {
     waiting a
     local mount

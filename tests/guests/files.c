@@ -3,7 +3,7 @@
  * were answered.
  *
  *   read=PATH  readlink=PATH  walk=NAME  create=NAME=TEXT  symlink=NAME=TARGET  node=NAME  mode=NAME=OCTAL
- * rename=NAME=NAME link=NAME=NAME  own=NAME=UID  remove=NAME
+ * rename=NAME=NAME link=NAME=NAME  own=NAME=UID  remove=NAME  wait (for ever)
  *
  * A PATH is walked in one step, its parts as they are; a NAME is one part, whatever is in it. Words that are
  * none of these are the boot protocol's.
@@ -301,7 +301,10 @@ int guest_main(int argc, char **argv)
         guest_print("attach: error %u\n", error);
         return 1;
     }
-    for (int i = 0; i < argc; i++)
+    for (int i = 0; i < argc; i++) {
         tries += attempt(argv[i]);
+        while (guest_equal(argv[i], "wait"))
+            guest_wait(guest_monotonic() + GUEST_NSEC);
+    }
     return tries ? 0 : 2;
 }
