@@ -23,6 +23,7 @@
 #include "sandbox/confine.h"
 #include "sandbox/console.h"
 #include "sandbox/process.h"
+#include "sandbox/share.h"
 #include "sandbox/userns.h"
 
 /* Descriptors that a monitor may have beside those that it is given; and one that opens files itself. */
@@ -219,10 +220,18 @@ static void before_gate(struct init *init)
         rk_close(&init->root);
 }
 
+static int find_directory(const struct box_file *file, int fd)
+{
+    char reason[BOX_SHARE_REASON];
+    struct rk_err err;
+    rk_autoclose int own = box_find_again(fd);
+    return own < 0 ? own : box_share_detach(own, file->readonly, file->recursive, NULL, reason, &err);
+}
+
 /* What create could not make a mount of, this process perhaps can: *file is about that then, or about *fd. */
 static void find_tree(struct box_file *file, int *fd)
 {
-    int tree = file->copy ? box_tree_find(*fd) : -1;
+    int tree = !file->copy ? -1 : file->directory ? find_directory(file, *fd) : box_tree_find(*fd);
     if (tree >= 0) {
         rk_close(fd);
         *fd = tree;

@@ -197,13 +197,12 @@ static int open_monitor(struct ctr_plan *plan, const char *dir, struct rk_err *e
     return 0;
 }
 
-int ctr_plan_add_directory(struct ctr_plan *plan, int *fd, const char *name, const char *target,
+int ctr_plan_add_directory(struct ctr_plan *plan, const struct box_file *directory, const char *name,
                            struct rk_err *err)
 {
     if (plan->tree_count == CTR_TREES_MAX)
         return rk_fail(err, -E2BIG, "'%s': the monitor's root has room for %d files", name, CTR_TREES_MAX);
-    plan->trees[plan->tree_count++] =
-        (struct box_file){.fd = rk_take_fd(fd), .directory = true, .target = target};
+    plan->trees[plan->tree_count++] = *directory;
     return 0;
 }
 

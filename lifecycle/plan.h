@@ -44,8 +44,8 @@ void ctr_plan_fini(struct ctr_plan *plan);
 int ctr_plan_add_tree(struct ctr_plan *plan, int *fd, const char *name, const char *target,
                       struct rk_err *err);
 
-/* The same with the mount of a directory (box_share_detach), which is taken over. */
-int ctr_plan_add_directory(struct ctr_plan *plan, int *fd, const char *name, const char *target,
+/* The same with a directory; its descriptor is taken over on success. */
+int ctr_plan_add_directory(struct ctr_plan *plan, const struct box_file *directory, const char *name,
                            struct rk_err *err);
 
 /* Open what backs the block device `name`: `given`, unless that is NULL, else a bind mount whose destination

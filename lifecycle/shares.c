@@ -61,21 +61,21 @@ static uint32_t outside(const struct ctr_plan *plan, const struct bnd_id_maps *m
     return id;
 }
 
-/* Whom QEMU has to change places with, so that it can do what the container's root could: 1. 0: with nobody.
- */
-static int choose_swap(struct box_swap *ret_swap, const struct ctr_plan *plan, const struct stat *st)
+/* Whether QEMU has to change places with somebody, and with whom, so that it can do what the container's root
+ * could. */
+static bool choose_swap(struct box_swap *ret_swap, const struct ctr_plan *plan, const struct stat *st)
 {
     const struct box_ids *ids = &plan->ids;
     uint32_t uid = outside(plan, &ids->uids, plan->uid), gid = outside(plan, &ids->gids, plan->gid);
     if (plan->spec->uid != 0)
-        return 0;
+        return false;
     /* What belongs to nobody in the container is out of its root's power. */
     if (!ids->inherited && (!is_inside(&ids->uids, st->st_uid) || !is_inside(&ids->gids, st->st_gid)))
-        return 0;
+        return false;
     if (uid == st->st_uid && gid == st->st_gid)
-        return 0;
+        return false;
     *ret_swap = (struct box_swap){.uids = {st->st_uid, uid}, .gids = {st->st_gid, gid}};
-    return 1;
+    return true;
 }
 
 /* What of `wanted` (4: to read, 2: to write, 1: to look names up) QEMU may not do, when the mount gives it no
@@ -102,21 +102,40 @@ static void warn_of_rights(const struct ctr_plan *plan, const struct stat *st, c
             reason, (unsigned)st->st_uid, missing & 5 ? "read" : "write to");
 }
 
-/* One more in the record and in the monitor's root. Takes *tree over. */
-static int add(struct ctr_plan *plan, int *tree, const char *destination, bool readonly, struct rk_err *err)
+/* One more in the record and in the monitor's root: what `fd` is open for, as `as` says. Who may make no
+ * mounts here leaves that to the container's process, which may in its own namespaces. */
+static int add(struct ctr_plan *plan, int *fd, const struct bnd_mount *as, struct rk_err *err)
 {
     struct ctr_record *record = plan->record;
+    char reason[BOX_SHARE_REASON];
+    struct box_swap swap;
+    struct stat st;
     if (record->share_count == CTR_SHARES_MAX)
         return rk_fail(err, -E2BIG, "more than %d directories", CTR_SHARES_MAX);
-    struct ctr_share share = {.destination = strdup(destination), .readonly = readonly};
-    if (!share.destination)
-        return rk_fail(err, -ENOMEM, "out of memory");
-    int r = ctr_plan_add_directory(plan, tree, destination, share_paths[record->share_count], err);
+    if (fstat(*fd, &st) < 0)
+        return rk_fail_errno(err, "look at it");
+    bool swaps = choose_swap(&swap, plan, &st);
+    rk_autoclose int tree =
+        box_share_detach(*fd, as->readonly, as->recursive, swaps ? &swap : NULL, reason, err);
+    if (tree < 0 && tree != -EPERM)
+        return tree;
+    struct box_file directory = {.fd = tree < 0 ? *fd : tree,
+                                 .copy = tree < 0,
+                                 .directory = true,
+                                 .readonly = as->readonly,
+                                 .recursive = as->recursive,
+                                 .target = share_paths[record->share_count]};
+    struct ctr_share share = {.destination = strdup(as->destination), .readonly = as->readonly};
+    int r = share.destination ? ctr_plan_add_directory(plan, &directory, as->destination, err)
+                              : rk_fail(err, -ENOMEM, "out of memory");
     if (r < 0) {
         free(share.destination);
         return r;
     }
+    rk_take_fd(tree < 0 ? fd : &tree);
     record->shares[record->share_count++] = share;
+    if (!swaps || *reason)
+        warn_of_rights(plan, &st, as, reason);
     return 0;
 }
 
@@ -140,36 +159,38 @@ static int refuse(const struct ctr_plan *plan, const struct bnd_family *family, 
         mount->destination, family->name, why);
 }
 
-int ctr_share_volume(struct ctr_plan *plan, const struct bnd_mount *mount, struct rk_err *err)
+/* What stands in the way of a directory that the guest could mount. */
+static int check(const struct ctr_plan *plan, const struct bnd_family *family, const struct bnd_mount *mount,
+                 struct rk_err *err)
 {
-    const struct bnd_family *family = bnd_family_find(plan->record->family);
-    char reason[BOX_SHARE_REASON] = "";
-    struct box_swap swap;
-    struct stat st;
-    if (!family || !bnd_family_shares(family, &plan->record->keys))
-        return family ? refuse(plan, family, mount, err) : rk_fail(err, -EINVAL, "no family");
-    rk_autoclose int fd = open(mount->source, O_PATH | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0 || fstat(fd, &st) < 0)
-        return rk_fail_errno(err, "volume '%s'", mount->destination);
+    const struct bnd_namespace *pids = bnd_spec_namespace(plan->spec, CLONE_NEWPID);
     if (mount->readonly && family->share_writes)
         return rk_fail(err, -ENOTSUP,
                        "volume '%s' is a directory that is mounted read-only, and a guest of family %s opens "
                        "whatever it reads for writing, too: mount it writable, or give it a disk",
                        mount->destination, family->name);
-    const struct bnd_namespace *pids = bnd_spec_namespace(plan->spec, CLONE_NEWPID);
     if (!mount->readonly && (!pids || pids->path))
         return rk_fail(
             err, -ENOTSUP,
             "volume '%s' is a directory, which a guest can write to only in a PID namespace of the "
             "container's own: mount it read-only, or leave the namespace to the container",
             mount->destination);
-    int swaps = choose_swap(&swap, plan, &st);
-    rk_autoclose int tree =
-        box_share_detach(fd, mount->readonly, mount->recursive, swaps ? &swap : NULL, reason, err);
-    if (tree < 0)
-        return rk_wrap(err, "volume '%s'", mount->destination);
-    if (!swaps || *reason)
-        warn_of_rights(plan, &st, mount, reason);
-    int r = add(plan, &tree, mount->destination, mount->readonly, err);
+    return 0;
+}
+
+int ctr_share_volume(struct ctr_plan *plan, const struct bnd_mount *mount, struct rk_err *err)
+{
+    const struct bnd_family *family = bnd_family_find(plan->record->family);
+    if (!family)
+        return rk_fail(err, -EINVAL, "unknown family '%s'", plan->record->family);
+    if (!bnd_family_shares(family, &plan->record->keys))
+        return refuse(plan, family, mount, err);
+    int r = check(plan, family, mount, err);
+    if (r < 0)
+        return r;
+    rk_autoclose int fd = open(mount->source, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return rk_fail_errno(err, "volume '%s'", mount->destination);
+    r = add(plan, &fd, mount, err);
     return r < 0 ? rk_wrap(err, "volume '%s'", mount->destination) : 0;
 }

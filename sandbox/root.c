@@ -53,7 +53,7 @@ int box_tree_detach(int fd, struct rk_err *err)
     return rk_take_fd(&tree);
 }
 
-int box_tree_find(int fd)
+int box_find_again(int fd)
 {
     struct stat opened, found;
     char link[64], path[PATH_MAX];
@@ -67,8 +67,14 @@ int box_tree_find(int fd)
         return -errno;
     if (found.st_dev != opened.st_dev || found.st_ino != opened.st_ino)
         return -ESTALE;
+    return rk_take_fd(&own);
+}
+
+int box_tree_find(int fd)
+{
     struct rk_err err;
-    return box_tree_detach(own, &err);
+    rk_autoclose int own = box_find_again(fd);
+    return own < 0 ? own : box_tree_detach(own, &err);
 }
 
 /* A detached tmpfs with room for `inodes` of them: its descriptor. One for nothing but its root is read-only
@@ -145,7 +151,7 @@ static int count_bytes(uint64_t *ret_bytes, const struct box_file *files, size_t
     struct stat st;
     *ret_bytes = PAGE;
     for (size_t i = 0; i < count; i++) {
-        if (!files[i].copy)
+        if (!files[i].copy || files[i].directory)
             continue;
         if (fstat(files[i].fd, &st) < 0)
             return -errno;
@@ -160,7 +166,7 @@ static int place(int root, const struct box_file *file)
     rk_autoclose int own = -1;
     int tree = file->fd;
     if (file->copy)
-        return copy(root, file);
+        return file->directory ? -EPERM : copy(root, file);
     if (file->source) {
         bool device = strncmp(file->target, "/dev/", 5) == 0;
         bool program = !device && strcmp(file->source, file->target) == 0;

@@ -19,8 +19,10 @@ struct box_file {
     int fd; /* a mount of box_tree_detach or box_share_detach, or with `copy` a file whose content goes into
                the root */
     bool copy;
-    bool directory;     /* `fd` is one */
-    const char *target; /* absolute, without links and dots */
+    bool directory; /* `fd` is one; with `copy` it is to be mounted by who makes the root (box_share_detach) …
+                     */
+    bool readonly, recursive; /* … like that */
+    const char *target;       /* absolute, without links and dots */
 };
 
 /* A detached, read-only mount of the open file `fd`, whatever its name is by now. The descriptor, or an
@@ -31,6 +33,9 @@ int box_tree_detach(int fd, struct rk_err *err);
  * there: found again by its name, and negative when what has that name by now is another file. Needs /proc.
  */
 int box_tree_find(int fd);
+
+/* And that file alone, as an O_PATH descriptor. */
+int box_find_again(int fd);
 
 /* Swap the root for a new, read-only tmpfs with these files in it, all of them read-only (directories as
  * box_share_detach has them), and drop every other mount. Without files nothing can be opened by name

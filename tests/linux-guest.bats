@@ -300,8 +300,8 @@ line"
     equal "$(debugfs -R 'cat /new' data.img 2>/dev/null)" written
     config a '.mounts = [{destination: "/tree", type: "bind", source: $dir, options: ["rbind"]}]' --arg dir "$PWD/tree"
     run_guest a
-    ended 1
-    file_has errors "volume '/tree' is a directory, which a guest of family linux can't mount"
+    ended 126
+    said "mount the volume '/tree': the kernel has no 9p: build it in, or give the image the modules 9p and 9pnet_virtio"
 }
 
 @test "an initial ram disk of the image's own: by convention, by annotation, and none" {

@@ -28,7 +28,7 @@ static const char whole[] =
     "hosts\"],\"tmpfs\":[\"- /t\"],\"rootReadonly\":true,\"anyNet\":true,\"memory\":536870912,"
     "\"devices\":[{\"name\":\"service\",\"type\":2,\"readonly\":false,\"hostDevice\":false,\"fstype\":\"\"},"
     "{\"name\":\"storage\",\"type\":1,\"readonly\":true,\"hostDevice\":true,\"fstype\":\"ext4\","
-    "\"destination\":\"/data\"}],\"uid\":65534,"
+    "\"destination\":\"/data\"}],\"shares\":[{\"destination\":\"/data\",\"readonly\":true}],\"uid\":65534,"
     "\"userns\":true,\"tapOwner\":165534,"
     "\"hostname\":\"h\",\"resolvConf\":\"/r\",\"netns\":\"/n\",\"usernsPath\":\"/"
     "u\",\"networkMode\":\"redirect\","
@@ -78,6 +78,9 @@ static const struct {
     {"keys", "{}", "keys: expected an array"},
     {"args", "[1]", "args: expected an array of strings"},
     {"devices", "1", "devices: expected an array"},
+    {"shares", "1", "shares: expected an array"},
+    {"shares", "[{\"readonly\":true}]", "shares[].destination: missing"},
+    {"shares", "[0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0]", "shares: more than 16"},
     {"devices", "[{\"name\":1}]", "devices[].name: expected a string"},
     {"wires", "{}", "wires: expected an array"},
     {"wires", "[{}]", "wires: malformed"},
