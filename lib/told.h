@@ -3,6 +3,7 @@
  *
  *   root INDEX FSTYPE ro|rw     the disk that has the container's files, when the initial ram disk has not;
  *                               what is written goes to memory
+ *   root-share TAG ro|rw        the same with a directory that QEMU shares under that tag, by 9p
  *   hostname NAME
  *   net MAC MTU                 a network device ("02:42:ac:11:00:02"); what follows is about it
  *   address ADDRESS/PREFIX      IPv4 or IPv6
@@ -28,6 +29,9 @@
 
 /* The kernel's modules without which the container's files can't be reached, when they are on a disk. */
 #define RK_TOLD_ROOT_MODULES "virtio_pci", "virtio_mmio", "virtio_blk", "isofs", "overlay"
+
+/* And those for directories that are shared. */
+#define RK_TOLD_SHARE_MODULES "9p", "9pnet_virtio"
 
 /* The port that takes the exit status: the status itself, RK_TOLD_SUCCESS for 0. What does not fit (from
  * RK_TOLD_SUCCESS on) is said on the console, in this line, before. */

@@ -206,6 +206,18 @@ int ctr_plan_add_directory(struct ctr_plan *plan, const struct box_file *directo
     return 0;
 }
 
+int ctr_plan_add_inside(struct ctr_plan *plan, int fd, const char *name, const char *target,
+                        struct rk_err *err)
+{
+    if (plan->tree_count == CTR_TREES_MAX)
+        return rk_fail(err, -E2BIG, "'%s': the monitor's root has room for %d files", name, CTR_TREES_MAX);
+    int tree = box_tree_detach(fd, err);
+    if (tree < 0)
+        return rk_wrap(err, "'%s'", name);
+    plan->trees[plan->tree_count++] = (struct box_file){.fd = tree, .inside = true, .target = target};
+    return 0;
+}
+
 int ctr_plan_add_tree(struct ctr_plan *plan, int *fd, const char *name, const char *target,
                       struct rk_err *err)
 {

@@ -48,6 +48,10 @@ int ctr_plan_add_tree(struct ctr_plan *plan, int *fd, const char *name, const ch
 int ctr_plan_add_directory(struct ctr_plan *plan, const struct box_file *directory, const char *name,
                            struct rk_err *err);
 
+/* A file to lie over one in such a directory: left out where that has none. */
+int ctr_plan_add_inside(struct ctr_plan *plan, int fd, const char *name, const char *target,
+                        struct rk_err *err);
+
 /* Open what backs the block device `name`: `given`, unless that is NULL, else a bind mount whose destination
  * is /dev/NAME, /NAME or /NAME.img, else such a file in the rootfs. Read-only when the mount or the rootfs
  * is. The descriptor, or an error that lists what was looked for. */

@@ -23,8 +23,7 @@
 
 #define PACKED "the container's files" /* in errors */
 
-/* The small initial ram disk that gets to the disk. */
-static int add_way_in(struct ctr_plan *plan, const struct hv_host *host, struct rk_err *err)
+int ctr_root_add_way_in(struct ctr_plan *plan, const struct hv_host *host, struct rk_err *err)
 {
     const struct ctr_pack what = {.with_init = true, .modules = true};
     bool disk;
@@ -45,7 +44,7 @@ int ctr_root_pack(struct ctr_plan *plan, const struct bnd_image *image, const st
     int r = disk ? ctr_volumes_add(plan, &fd, "/", err) : ctr_storage_add_initrd(plan, &fd, PACKED, err);
     if (r < 0 || own)
         return r;
-    if (disk && (r = add_way_in(plan, host, err)) < 0)
+    if (disk && (r = ctr_root_add_way_in(plan, host, err)) < 0)
         return r;
     return ctr_storage_add_init(plan, err);
 }

@@ -194,3 +194,33 @@ int ctr_share_volume(struct ctr_plan *plan, const struct bnd_mount *mount, struc
     r = add(plan, &fd, mount, err);
     return r < 0 ? rk_wrap(err, "volume '%s'", mount->destination) : 0;
 }
+
+/* The engine's files, for a guest that finds them in its root. Those that the image has no file for stay out.
+ */
+static int add_engine_files(struct ctr_plan *plan, struct rk_err *err)
+{
+    static const struct {
+        const char *path, *target;
+    } files[] = {{"/etc/resolv.conf", HV_SHARE_PATH "0/etc/resolv.conf"},
+                 {"/etc/hosts", HV_SHARE_PATH "0/etc/hosts"},
+                 {"/etc/hostname", HV_SHARE_PATH "0/etc/hostname"}};
+    for (size_t i = 0; i < RK_COUNT(files); i++) {
+        const struct bnd_mount *mount = NULL;
+        rk_autoclose int fd = bnd_files_lookup(&plan->files, files[i].path, O_RDONLY, false, &mount);
+        int r = fd < 0 || !mount ? 0 : ctr_plan_add_inside(plan, fd, files[i].path, files[i].target, err);
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
+int ctr_share_rootfs(struct ctr_plan *plan, bool own_init, struct rk_err *err)
+{
+    char root[] = "/";
+    const struct bnd_mount as = {.destination = root, .readonly = true};
+    rk_autoclose int fd = openat(plan->files.root_fd, ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    int r = fd < 0 ? rk_fail_errno(err, "open it") : add(plan, &fd, &as, err);
+    if (r < 0)
+        return rk_wrap(err, "the container's files");
+    return own_init ? 0 : add_engine_files(plan, err);
+}

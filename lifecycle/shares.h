@@ -9,4 +9,8 @@
  * image. */
 int ctr_share_volume(struct ctr_plan *plan, const struct bnd_mount *mount, struct rk_err *err);
 
+/* The container's files, read-only, as what the guest has at "/"; for a guest whose process 1 is not ours the
+ * engine's files lie over those of the image. */
+int ctr_share_rootfs(struct ctr_plan *plan, bool own_init, struct rk_err *err);
+
 #endif

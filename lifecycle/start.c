@@ -80,8 +80,11 @@ static int more_servers(struct rk_argv *ret, const struct ctr_relay *relay)
     return r;
 }
 
-static bool has_root_disk(const struct ctr_record *record)
+/* Whether something that is no initial ram disk is the root. */
+static bool has_root(const struct ctr_record *record)
 {
+    if (record->share_count > 0 && strcmp(record->shares[0].destination, "/") == 0)
+        return true;
     for (size_t i = 0; i < record->device_count; i++)
         if (record->devices[i].destination && strcmp(record->devices[i].destination, "/") == 0)
             return true;
@@ -107,7 +110,7 @@ static size_t list_mounts(struct bnd_guest_mount *mounts, const char (*tags)[BND
 {
     unsigned index = record->kind == BND_DISK;
     size_t n = 0;
-    if (record->initrd && !record->own_init && !record->loader && !has_root_disk(record))
+    if (record->initrd && !record->own_init && !record->loader && !has_root(record))
         mounts[n++] = (struct bnd_guest_mount){.kind = BND_MOUNT_INITRD, .destination = "/"};
     for (size_t i = 0; i < record->share_count; i++)
         mounts[n++] = (struct bnd_guest_mount){.kind = BND_MOUNT_9P,

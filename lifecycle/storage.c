@@ -16,6 +16,7 @@
 #include "lib/err.h"
 #include "lib/fd.h"
 #include "lifecycle/root.h"
+#include "lifecycle/shares.h"
 
 /* Where the engine's files are in the monitor's root. */
 static const char *const file_paths[] = {
@@ -111,7 +112,8 @@ static int find_initrd(int *ret_fd, char **ret_name, const struct bnd_files *fil
     int r = 0;
     if (wishes->initrd)
         return try_initrd(ret_fd, ret_name, files, wishes->initrd, wishes->source[CFG_INITRD], err);
-    if (wishes->rootfs == CFG_ROOTFS_INITRD || wishes->rootfs == CFG_ROOTFS_DISK || kind == BND_DISK)
+    if (wishes->rootfs == CFG_ROOTFS_INITRD || wishes->rootfs == CFG_ROOTFS_DISK ||
+        wishes->rootfs == CFG_ROOTFS_9P || kind == BND_DISK)
         return 0;
     if (asprintf(&beside, "%s.initrd", image->path) < 0)
         return rk_fail(err, -ENOMEM, "out of memory");
@@ -212,10 +214,11 @@ static int check_wish(const struct bnd_image *image, const struct cfg_annotation
                       struct rk_err *err)
 {
     const char *who = wishes->source[CFG_ROOTFS], *family = image->family->name;
-    if (wishes->rootfs == CFG_ROOTFS_9P)
-        return rk_fail(err, -ENOTSUP,
-                       "%s: runuk gives guests the container's files as an initial ram disk or a disk only",
-                       who);
+    if (wishes->rootfs == CFG_ROOTFS_9P && image->family->share_writes)
+        return rk_fail(err, -ENOTSUP, "%s: a guest of family %s has its root file system on its own disk",
+                       who, family);
+    if (wishes->rootfs == CFG_ROOTFS_9P && !image->family->share_tag)
+        return rk_fail(err, -ENOTSUP, "%s: a guest of family %s can't mount directories by 9p", who, family);
     if (wishes->rootfs == CFG_ROOTFS_INITRD && !packs)
         return rk_fail(err, -ENOTSUP,
                        "%s: guests of family %s that are booted as this image is don't read the container's "
@@ -237,7 +240,7 @@ int ctr_storage_choose(struct ctr_initrd *ret, const struct bnd_files *files, co
     int r = image->loader ? check_application(image, wishes, err)
             : files       ? find_initrd(&ret->fd, &ret->name, files, image, kind, wishes, err)
                           : 0;
-    if (r < 0 || (r > 0 && wishes->rootfs != CFG_ROOTFS_DISK))
+    if (r < 0 || (r > 0 && wishes->rootfs != CFG_ROOTFS_DISK && wishes->rootfs != CFG_ROOTFS_9P))
         return r < 0 ? r : 0;
     bool packs = family->init_machine && family->init_machine(kind);
     bool root_disk = wishes->disk_mount && strcmp(wishes->disk_mount, "/") == 0;
@@ -246,9 +249,10 @@ int ctr_storage_choose(struct ctr_initrd *ret, const struct bnd_files *files, co
         return err->code;
     }
     bool wanted = wishes->rootfs != CFG_ROOTFS_NONE && !root_disk;
+    ret->shared = wanted && wishes->rootfs == CFG_ROOTFS_9P;
     ret->packed = packs && wanted && ret->fd < 0;
-    ret->beside = packs && wanted && ret->fd >= 0;
-    ret->directories = family->root_disks && wanted;
+    ret->beside = packs && wanted && ret->fd >= 0 && !ret->shared;
+    ret->directories = family->root_disks && wanted && !ret->shared;
     return 0;
 }
 
@@ -257,6 +261,22 @@ void ctr_initrd_fini(struct ctr_initrd *initrd)
     rk_close(&initrd->fd);
     free(initrd->name);
     initrd->name = NULL;
+}
+
+/* The container's files as they lie on the host; with an init of ours in a small initial ram disk. */
+static int share_rootfs(struct ctr_plan *plan, bool own_init, const struct hv_host *host,
+                        const struct cfg_annotations *wishes, struct rk_err *err)
+{
+    const struct bnd_family *family = bnd_family_find(plan->record->family);
+    if (!family || !bnd_family_shares(family, &plan->record->keys))
+        return rk_fail(err, -ENOTSUP,
+                       "%s: a guest of family %s can't mount directories by 9p: it is built without %s",
+                       wishes->source[CFG_ROOTFS], plan->record->family, family ? family->share_key : "it");
+    int r = ctr_share_rootfs(plan, own_init, err);
+    if (r < 0 || !own_init)
+        return r;
+    r = ctr_root_add_way_in(plan, host, err);
+    return r < 0 ? r : ctr_storage_add_init(plan, err);
 }
 
 int ctr_storage_plan(struct ctr_plan *plan, struct bnd_image *image, const struct hv_host *host,
@@ -268,7 +288,9 @@ int ctr_storage_plan(struct ctr_plan *plan, struct bnd_image *image, const struc
         r = ctr_storage_add_initrd(plan, &image->fd, image->path, err);
     else if (r == 0 && initrd.fd >= 0)
         r = ctr_storage_add_initrd(plan, &initrd.fd, initrd.name, err);
-    if (r == 0 && (initrd.packed || initrd.beside))
+    if (r == 0 && initrd.shared)
+        r = share_rootfs(plan, initrd.packed, host, wishes, err);
+    else if (r == 0 && (initrd.packed || initrd.beside))
         r = ctr_root_pack(plan, image, host, wishes, err);
     if (r == 0 && initrd.directories)
         r = ctr_root_pack_directories(plan, image, host, wishes, err);

@@ -11,6 +11,7 @@ struct ctr_initrd {
     int fd;           /* of one that the container has; -1: none … */
     char *name;       /* … of this name in the container */
     bool packed;      /* none: the container's files, with an init of ours */
+    bool shared;      /* the container's files by 9p */
     bool beside;      /* and the container's files, as a disk */
     bool directories; /* none: the container's directories are disks */
 };

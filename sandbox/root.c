@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <limits.h>
 #include <linux/mount.h>
+#include <linux/openat2.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/sendfile.h>
@@ -160,6 +161,21 @@ static int count_bytes(uint64_t *ret_bytes, const struct box_file *files, size_t
     return 0;
 }
 
+/* Mount a file over one in a directory that somebody else has filled. */
+static int place_inside(int root, const struct box_file *file)
+{
+    struct open_how how = {.flags = O_PATH | O_NOFOLLOW | O_CLOEXEC,
+                           .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS};
+    struct stat st;
+    rk_autoclose int at = (int)syscall(SYS_openat2, root, file->target + 1, &how, sizeof how);
+    if (at < 0 || fstat(at, &st) < 0 || !S_ISREG(st.st_mode))
+        return 0;
+    return syscall(SYS_move_mount, file->fd, "", at, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) <
+                   0
+               ? -errno
+               : 0;
+}
+
 /* Mount one file at its place. The process' root is still the old one, in which its source is looked up. */
 static int place(int root, const struct box_file *file)
 {
@@ -167,6 +183,8 @@ static int place(int root, const struct box_file *file)
     int tree = file->fd;
     if (file->copy)
         return file->directory ? -EPERM : copy(root, file);
+    if (file->inside)
+        return place_inside(root, file);
     if (file->source) {
         bool device = strncmp(file->target, "/dev/", 5) == 0;
         bool program = !device && strcmp(file->source, file->target) == 0;
@@ -191,7 +209,7 @@ int box_root_make(const struct box_file *files, size_t count, bool proc, struct 
     if (root < 0)
         return root;
     for (size_t i = 0; i < count; i++) {
-        int r = make_place(root, files[i].target, files[i].directory);
+        int r = files[i].inside ? 0 : make_place(root, files[i].target, files[i].directory);
         if (r < 0) {
             errno = -r;
             return rk_fail_errno(err, "make '%s' in the monitor's root", files[i].target);

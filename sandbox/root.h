@@ -22,7 +22,8 @@ struct box_file {
     bool directory; /* `fd` is one; with `copy` it is to be mounted by who makes the root (box_share_detach) …
                      */
     bool readonly, recursive; /* … like that */
-    const char *target;       /* absolute, without links and dots */
+    bool inside; /* `target` is in a directory that stands before it; left out when there is no such file */
+    const char *target; /* absolute, without links and dots */
 };
 
 /* A detached, read-only mount of the open file `fd`, whatever its name is by now. The descriptor, or an

@@ -72,7 +72,9 @@ unikraft_bundle() {
 # Not by run, to which 127 means that there was no such command. What the guest prints ends up in $output, warnings in `errors`.
 run_guest() {
     status=0
-    output=$(runuk run --bundle "$BATS_TEST_TMPDIR/$1" "$1" </dev/null 2>errors) || status=$?
+    # A general kernel is large, and slow to begin with where it is emulated on a busy machine.
+    output=$(timeout -k 5 150 "$RUNUK" --root "$ROOT" --settings "$SETTINGS" run --bundle "$BATS_TEST_TMPDIR/$1" "$1" \
+        </dev/null 2>errors 3>&-) || status=$?
     cat errors
 }
 
@@ -270,9 +272,58 @@ owner() {
     run_guest a
     ended 1
     file_has errors "volume '/data' is a directory, which a guest of family unikraft can't mount (it is built without 9pfs)"
+    config a '.mounts = [] | .annotations = {"org.runuk.rootfs": "9p"}'
+    run_guest a
+    ended 1
+    file_has errors "org.runuk.rootfs': a guest of family unikraft can't mount directories by 9p: it is built without 9pfs"
 }
 
-@test "a Linux guest: several volumes at their places, names, a large file, and what the host and the guest do at once" {
+@test "the container's files by 9p: read-only, with the engine's files among them, whatever links the image has there" {
+    unikraft_bundle a read=etc/hosts read=etc/resolv.conf read=etc/hostname read=data/own readlink=etc/resolv.conf create=new=text \
+        read=data/secret
+    config a '.annotations = {"org.runuk.rootfs": "9p"}
+        | .mounts = [$ARGS.positional[] | {destination: "/etc/\(.)", type: "bind", source: "\($dir)/\(.)", options: ["rbind"]}]' \
+        --arg dir "$PWD" --args resolv.conf hosts hostname
+    echo 'nameserver 10.99.0.1' >resolv.conf
+    echo '10.99.0.7 db' >hosts
+    echo web >hostname
+    mkdir -p a/rootfs/etc a/rootfs/data
+    echo "the image's" >a/rootfs/etc/hosts
+    ln -s /etc/passwd a/rootfs/etc/resolv.conf
+    echo own >a/rootfs/data/own
+    echo secret >a/rootfs/data/secret
+    chmod 600 a/rootfs/data/secret
+    # Its root reads what is its own: the files lie on a file system that can be mounted with other ids.
+    tries a 'content: 10.99.0.7 db' 'read=etc/hosts: error 0' 'read=etc/resolv.conf: error 40' 'read=etc/hostname: error 2' \
+        'content: own' 'read=data/own: error 0' 'target: /etc/passwd' 'readlink=etc/resolv.conf: error 0' 'create=new=text: error 30' \
+        'content: secret' 'read=data/secret: error 0'
+    config a '.annotations["org.runuk.family"] = "generic"'
+    run_guest a
+    ended 1
+    file_has errors "org.runuk.rootfs': a guest of family generic can't mount directories by 9p"
+}
+
+@test "a Linux guest's files by 9p: the program writes as in a container, and nothing of that is on the host" {
+    guest_bundle a sh -c 'cat /etc/hosts; echo new >/etc/new && rm /etc/old && cat /etc/new && echo more >/data/more; mount | grep " / "; exit 7'
+    echo '10.99.0.7 db' >hosts
+    mkdir data a/rootfs/data
+    touch a/rootfs/etc/old
+    volume a data /data
+    config a '.annotations = {"org.runuk.rootfs": "9p"}
+        | .mounts += [{destination: "/etc/hosts", type: "bind", source: $from, options: ["rbind"]}]' --arg from "$PWD/hosts"
+    mkdir a/rootfs/proc
+    run_guest a
+    ended 7
+    said $'10.99.0.7 db\nnew\noverlay'
+    equal "$(ls a/rootfs/etc) $(<data/more)" 'old more'
+    config a '.root.readonly = true'
+    run_guest a
+    ended 7
+    said '10.99.0.7 db'
+    said "can't create /etc/new: Read-only file system"
+}
+
+@test "a Linux guest: several volumes at their places, one in another, names, a large file" {
     guest_bundle a sh -c 'cat /data/in && echo from the guest >/data/out && mv /data/old "/data/größer ☂" && cat "/data/naïve name" &&
         cp /data/large /data/copy && chmod 600 /data/copy && cat /data/sub/file && ! touch /ro/x && cat /ro/in && echo late >>/data/sub/file'
     mkdir -p data ro sub data/sub

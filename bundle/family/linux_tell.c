@@ -102,7 +102,9 @@ static void tell_tmpfs(FILE *out, const struct bnd_guest *guest, bool on_disk)
 static void tell_root(FILE *out, const struct bnd_guest *guest)
 {
     const struct bnd_guest_mount *root = bnd_words_root(guest);
-    if (root && root->kind == BND_MOUNT_DISK)
+    if (root && root->kind == BND_MOUNT_9P)
+        tell(out, "root-share %s %s", root->tag, guest->root_readonly ? "ro" : "rw");
+    else if (root && root->kind == BND_MOUNT_DISK)
         tell(out, "root %u %s %s", root->index, root->fstype, guest->root_readonly ? "ro" : "rw");
 }
 

@@ -14,7 +14,7 @@
 #define LIST     "/modules.dep"
 #define LIST_MAX (16 << 20) /* bytes; a distribution's has half a MiB */
 
-static const char *const wanted[] = {RK_TOLD_ROOT_MODULES};
+static const char *const wanted[] = {RK_TOLD_ROOT_MODULES, RK_TOLD_SHARE_MODULES};
 
 /* Which entries stay. */
 struct keeping {

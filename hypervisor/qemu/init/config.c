@@ -143,6 +143,13 @@ static void take_tmpfs(char *text)
     ini_mount_tmpfs(text, path);
 }
 
+static void take_root_share(const char *text)
+{
+    char tag[32], access[8];
+    if (sscanf(text, "%31s %7s", tag, access) >= 2)
+        ini_root_enter_share(tag, strcmp(access, "rw") == 0);
+}
+
 static void take_share(const char *text)
 {
     char tag[32], access[8];
@@ -178,6 +185,8 @@ static void take(struct config *c, const char *word, char *value)
         take_dns(value);
     else if (strcmp(word, "root") == 0)
         take_root(value);
+    else if (strcmp(word, "root-share") == 0)
+        take_root_share(value);
     else if (strcmp(word, "disk") == 0)
         take_disk(value);
     else if (strcmp(word, "share") == 0)

@@ -49,6 +49,9 @@ void ini_mount_share(const char *tag, bool readonly, const char *target);
  * the root is read-only, which is said when it is to be `writable`. */
 void ini_root_enter(unsigned index, const char *fstype, bool writable);
 
+/* The same with a directory that QEMU shares under that tag. */
+void ini_root_enter_share(const char *tag, bool writable);
+
 /* End all other processes and unmount the disks, so that the next to mount them finds them whole. */
 void ini_mounts_end(void);
 
@@ -64,8 +67,10 @@ void ini_config_apply(struct ini_program *ret_program);
 /* Load the drivers of what QEMU gives a guest, where the kernel has them as modules below /lib/modules. */
 void ini_modules_load(void);
 
-/* The same for what it mounts: modules by their names, up to a NULL. */
-void ini_modules_load_these(const char *const *names);
+/* The same for directories that QEMU shares, and how these are mounted: with the largest request that virtio
+ * takes. */
+void ini_modules_load_shares(void);
+#define INI_SHARE_OPTIONS "trans=virtio,version=9p2000.L,msize=512000"
 
 /* The link of that MAC: its name, or false. */
 bool ini_net_find(char name[16], const uint8_t mac[6]);

@@ -38,12 +38,7 @@ static void load_file(void *data, const char *file)
     load(data, file);
 }
 
-void ini_modules_load(void)
-{
-    ini_modules_load_these(wanted);
-}
-
-void ini_modules_load_these(const char *const *names)
+static void load_all(const char *const *names)
 {
     struct utsname system;
     char dir[256], path[300], *line = NULL;
@@ -63,4 +58,15 @@ void ini_modules_load_these(const char *const *names)
     }
     free(line);
     fclose(list);
+}
+
+void ini_modules_load(void)
+{
+    load_all(wanted);
+}
+
+void ini_modules_load_shares(void)
+{
+    static const char *const shares[] = {RK_TOLD_SHARE_MODULES, NULL};
+    load_all(shares);
 }

@@ -16,9 +16,6 @@
 #define DISKS_MAX 26
 #define PATIENCE  5000 /* ms, for processes to end; it is their own time */
 
-/* 500 KiB are what one request can carry; mapped files need a cache. */
-#define SHARE_OPTIONS "trans=virtio,version=9p2000.L,msize=512000,cache=mmap"
-
 /* How a file system is told to leave its journal alone. */
 static const struct {
     const char *fstype, *option;
@@ -107,14 +104,14 @@ void ini_mount_tmpfs(const char *options, const char *target)
 
 void ini_mount_share(const char *tag, bool readonly, const char *target)
 {
-    static const char *const modules[] = {"9p", "9pnet_virtio", NULL};
     static bool loaded;
     if (!loaded)
-        ini_modules_load_these(modules);
+        ini_modules_load_shares();
     loaded = true;
+    /* Mapped files need a cache. */
     ini_make_parents(target);
     mkdir(target, 0755);
-    if (mount(tag, target, "9p", readonly ? MS_RDONLY : 0, SHARE_OPTIONS) == 0)
+    if (mount(tag, target, "9p", readonly ? MS_RDONLY : 0, INI_SHARE_OPTIONS ",cache=mmap") == 0)
         return;
     if (errno == ENODEV || errno == EPROTONOSUPPORT || errno == ENOENT)
         ini_say(

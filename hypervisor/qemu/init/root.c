@@ -1,4 +1,4 @@
-/* The container's files on a disk: from the initial ram disk into them. */
+/* The container's files on a disk, or in a directory of the host's: from the initial ram disk into them. */
 #include <errno.h>
 #include <ftw.h>
 #include <stdio.h>
@@ -25,7 +25,7 @@ static void wait_for(const char *device)
         nanosleep(&pause, NULL);
 }
 
-static void mount_files(const char *device, const char *fstype)
+static void mount_disk(const char *device, const char *fstype)
 {
     mkdir(FILES, 0755);
     wait_for(device);
@@ -37,6 +37,22 @@ static void mount_files(const char *device, const char *fstype)
                 fstype, device, errno == ENODEV ? "such file system" : "driver for such disks");
     else
         ini_say("mount the container's files, '%s' on '%s': %s", fstype, device, strerror(errno));
+    ini_ports_end(126);
+}
+
+/* Nobody else writes to a container's files: what was read may be kept. */
+static void mount_share(const char *tag)
+{
+    mkdir(FILES, 0755);
+    ini_modules_load_shares();
+    if (mount(tag, FILES, "9p", MS_RDONLY, INI_SHARE_OPTIONS ",cache=loose") == 0)
+        return;
+    ini_say(
+        "mount the container's files by 9p: %s%s", strerror(errno),
+        errno == ENODEV || errno == EPROTONOSUPPORT || errno == ENOENT
+            ? ": build it into the kernel, or give the image the modules 9p and 9pnet_virtio of this kernel "
+              "below /lib/modules, and run depmod"
+            : "");
     ini_ports_end(126);
 }
 
@@ -75,12 +91,11 @@ static int remove_one(const char *path, const struct stat *st, int type, struct 
     return 0;
 }
 
-void ini_root_enter(unsigned index, const char *fstype, bool writable)
+/* From the initial ram disk to what is mounted at FILES. */
+static void enter(bool writable)
 {
     static const char *const moved[] = {"/proc", "/sys", "/dev"};
-    char path[64], device[32];
-    snprintf(device, sizeof device, "/dev/vd%c", 'a' + (int)index);
-    mount_files(device, fstype);
+    char path[64];
     const char *root = mount_over(writable);
     for (size_t i = 0; i < sizeof moved / sizeof moved[0]; i++) {
         snprintf(path, sizeof path, "%s%s", root, moved[i]);
@@ -96,4 +111,18 @@ void ini_root_enter(unsigned index, const char *fstype, bool writable)
         ini_ports_end(126);
     }
     ini_modules_load();
+}
+
+void ini_root_enter(unsigned index, const char *fstype, bool writable)
+{
+    char device[32];
+    snprintf(device, sizeof device, "/dev/vd%c", 'a' + (int)index);
+    mount_disk(device, fstype);
+    enter(writable);
+}
+
+void ini_root_enter_share(const char *tag, bool writable)
+{
+    mount_share(tag);
+    enter(writable);
 }
