@@ -109,7 +109,7 @@ owner() {
         'read=secret: error 13' 'read=missing: error 2' 'own=newer=0: error 1'
     said_not three
     equal "$(cat data/hard) $(owner data/newer)" 'text 1234:4321 640'
-    equal "$(owner data/secret) $(ls data | xargs)" '0:0 600 deep hard newer secret'
+    equal "$(owner data/secret) $(echo data/*)" '0:0 600 data/deep data/hard data/newer data/secret'
 }
 
 @test "read-only is read-only" {
@@ -141,7 +141,8 @@ owner() {
     said_not root:
     said_not "$(cat /etc/hostname)"
     said "target: /etc/passwd"
-    equal "$(cat outside/file) $(ls outside) $(ls | grep -c escaped)" 'hidden file 0'
+    equal "$(cat outside/file) $(ls outside)" 'hidden file'
+    [[ ! -e escaped ]]
     cmp passwd /etc/passwd
     equal "$(stat -c %a%u%Y passwd)" "$(stat -c %a%u%Y /etc/passwd)"
     echo "$output"
