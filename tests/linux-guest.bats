@@ -281,7 +281,7 @@ line"
     [[ -z $(find cache -name '*.new') ]]
 }
 
-@test "volumes: file systems are mounted, what lies below /dev gets its name, other files are files; a directory is an error" {
+@test "volumes: file systems are mounted, what lies below /dev gets its name, other files are files; a directory takes 9p in the kernel" {
     guest_bundle a sh -c 'cat /data/word; echo written >/data/new; cat /ro/word; echo x >/ro/new; cat /etc/app.conf; readlink /dev/raw; sync'
     mkdir tree
     echo from the volume >tree/word
