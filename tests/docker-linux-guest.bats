@@ -59,34 +59,38 @@ linux() {
 
 # screen_has TEXT: the terminal that the client runs on shows it.
 screen_has() {
-    grep -q -- "$1" "$BATS_TEST_TMPDIR/screen"
+    grep -q -- "$1" "$BATS_TEST_TMPDIR/screen" || {
+        echo "wanted '$1' on the screen:"
+        cat "$BATS_TEST_TMPDIR/screen"
+        return 1
+    }
 }
 
 @test "docker run -it: keys are the guest's, Ctrl-C too, and it knows the size of the terminal, also when that changes" {
     local client tty
     cd "$BATS_TEST_TMPDIR"
     mkfifo keys
-    cat >command <<EOF
+    cat >client.sh <<EOF
 stty rows 33 cols 77
-tty >tty
+tty >terminal
 exec $(type -P docker) run -it --rm --name guest --runtime=runuk linux sh
 EOF
-    timeout -k 5 120 script -qec "sh $PWD/command" /dev/null <keys >screen 2>&1 3>&- &
+    timeout -k 5 300 script -qec "sh $PWD/client.sh" /dev/null <keys >screen 2>&1 3>&- &
     client=$!
     exec 5>keys
-    eventually 60 screen_has '/ #'
+    eventually 120 screen_has "/ #"
     printf 'echo $((6 * 7)) lines\n' >&5
-    eventually 20 screen_has '^42 lines'
+    eventually 60 screen_has '^42 lines'
     printf 'stty size\n' >&5
-    eventually 20 screen_has '^33 77'
-    tty=$(<tty)
+    eventually 60 screen_has '^33 77'
+    tty=$(<terminal)
     stty -F "$tty" rows 44 cols 99
     printf 'until [ "$(stty size)" = "44 99" ]; do sleep 1; done; echo changed\n' >&5
-    eventually 20 screen_has '^changed'
+    eventually 60 screen_has '^changed'
     printf 'sh -c '"'"'trap "echo; echo interrupted" INT; echo waits; sleep 100'"'"'\n' >&5
-    eventually 20 screen_has '^waits'
+    eventually 60 screen_has '^waits'
     printf '\003' >&5
-    eventually 20 screen_has '^interrupted'
+    eventually 60 screen_has '^interrupted'
     printf 'exit 6\n' >&5
     exec 5>&-
     local status=0

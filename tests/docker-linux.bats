@@ -84,7 +84,7 @@ same_as_runc() {
     run -9 docker exec one sh -c 'exit 9'
     run -0 timeout 30 script -qec "$(type -P docker) exec -it one tty" /dev/null
     [[ $output == */dev/pts/* ]]
-    run -126 docker exec one /no/such/program
+    exec_refused one /no/such/program
     [[ $output == *'OCI runtime exec failed'*'no such file'* ]]
 }
 

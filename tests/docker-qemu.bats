@@ -264,7 +264,7 @@ qemu_of() {
     [[ $output == *'monitor: qemu, emulated, process '*"address $(address web)/20"* ]]
     run -0 docker exec web :net
     [[ $output =~ received\ [1-9][0-9]*\ frames ]]
-    run -126 docker exec web ls
+    exec_refused web ls
     [[ $output == *'it has no processes to exec'* ]]
 }
 

@@ -295,8 +295,8 @@ process_status() {
 
 @test "exec into a unikernel is refused in words" {
     unikernel -d --name one time wait
-    run -126 docker exec one sh
-    [[ $output == *'OCI runtime exec failed'* ]]
+    exec_refused one sh
+    [[ $output == *'OCI runtime exec failed'*'it has no processes to exec'* ]]
     field_is one '{{.State.Status}}' running
 }
 

@@ -63,7 +63,7 @@ teardown() {
     run -0 docker exec web :stats
     [[ $(jq .network.service.tx_frames <<<"$output") -gt 0 ]]
     [[ $(jq .io.written_bytes <<<"$output") -gt 0 ]]
-    run -126 docker exec web ls
+    exec_refused web ls
     [[ $output == *'it has no processes to exec'* ]]
 }
 

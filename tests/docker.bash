@@ -43,6 +43,14 @@ docker() {
     fi
 }
 
+# exec_refused NAME COMMAND…: that exec fails before anything has run. $output is what docker said.
+exec_refused() {
+    local status=0
+    # shellcheck disable=SC2034 # for the test
+    output=$(docker exec "$@" 2>&1) || status=$?
+    ((status >= 126 && status <= 128)) # 126; Docker 29 has 127 for a program that is not there, 128 for what it does not know
+}
+
 # Remove every container, so that a test that failed half-way spoils no other. For teardown.
 docker_clear() {
     local ids

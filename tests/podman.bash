@@ -112,6 +112,11 @@ address() {
     field "$1" '{{.NetworkSettings.IPAddress}}'
 }
 
+# podman's major version.
+major() {
+    podman version -f '{{.Client.Version}}' | cut -d . -f 1
+}
+
 # printed CONTAINER PATTERN: has it printed a line with that?
 printed() {
     podman logs "$1" 2>&1 | grep -q "$2"

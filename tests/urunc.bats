@@ -162,7 +162,7 @@ to_file() {
     said 'arg[0]: one'
     urunc_image hypervisor cloud-hypervisor unikernelType unikraft cmdline 'a "b c"'
     config web '.process.args = ["unikernel"]'
-    boots 'cmdline: /image a "b c"'
+    boots 'cmdline: /boot/kernel a "b c"'
 }
 
 @test "urunc: a block image of the container's" {

@@ -21,7 +21,10 @@
 #define NOTE_ENTRY_VERSION 0x5a00
 #define ABI_TAG            1 /* NT_GNU_ABI_TAG; its first word says which system */
 #define ABI_TAG_HERMIT     6
-#define LOADER_MAX         (4 << 20) /* bytes; loaders with debugging information have 2 MiB */
+
+/* Bytes that are searched for texts: loaders with debugging information have 2 MiB, applications 25. */
+#define LOADER_MAX  (4 << 20)
+#define PROGRAM_MAX (64 << 20)
 
 /* A kernel before 0.10, which panics over "env=": the message about words that it does not know came with
  * that. */
@@ -58,7 +61,7 @@ static bool is_application(const struct bnd_bytes *image, struct bnd_boot *boot)
             found = true;
         }
     }
-    return found || (standalone && !boot->kinds && has_text(image, SIZE_MAX, boot, "Welcome to Hermit"));
+    return found || (standalone && !boot->kinds && has_text(image, PROGRAM_MAX, boot, "Welcome to Hermit"));
 }
 
 /* What the loader prints in front of its messages, and one of these, in every version. Any multiboot kernel
@@ -76,9 +79,9 @@ static bool recognise(const struct bnd_bytes *image, struct bnd_boot *boot, stru
     if (image->elf->is64 && is_application(image, boot)) {
         bnd_boot_refuse(boot, "an application that Hermit's loader boots: put the loader that is built for "
                               "multiboot beside it, as 'hermit-loader'");
-        if (has_text(image, SIZE_MAX, boot, "DHCP config acquired"))
+        if (has_text(image, PROGRAM_MAX, boot, "DHCP config acquired"))
             rk_argv_add(ret_keys, "dhcp");
-        if (!has_text(image, SIZE_MAX, boot, "could not parse bootarg"))
+        if (!has_text(image, PROGRAM_MAX, boot, "could not parse bootarg"))
             rk_argv_add(ret_keys, KEY_NO_ENV);
         return true;
     }
