@@ -106,13 +106,14 @@ EOF
 
 @test "an image that is too large for the guest's memory is its disk, to which it writes as a container does" {
     mkdir "$BATS_TEST_TMPDIR/large"
-    head -c 60M /dev/urandom >"$BATS_TEST_TMPDIR/large/file"
+    truncate -s 260M "$BATS_TEST_TMPDIR/large/file"
+    head -c 1M /dev/urandom >>"$BATS_TEST_TMPDIR/large/file"
     printf 'FROM linux\nCOPY file /file\n' >"$BATS_TEST_TMPDIR/large/Dockerfile"
     docker build -q -t large "$BATS_TEST_TMPDIR/large" >/dev/null
-    run -0 --separate-stderr linux -m 160m --add-host db:10.214.77.7 large sh -c 'dd if=/file bs=1M skip=59 2>/dev/null | md5sum; grep -c "^overlay / overlay rw" /proc/mounts; grep db /etc/hosts; echo x >/etc/x && cat /etc/x'
+    run -0 --separate-stderr linux --add-host db:10.214.77.7 large sh -c 'dd if=/file bs=1M skip=260 2>/dev/null | md5sum; grep -c "^overlay / overlay rw" /proc/mounts; grep db /etc/hosts; echo x >/etc/x && cat /etc/x'
     [[ ${lines[0]} == "$(tail -c 1M "$BATS_TEST_TMPDIR/large/file" | md5sum)" ]]
     [[ ${lines[1]} == 1 && ${lines[2]} == *db && ${lines[3]} == x ]]
-    run -1 --separate-stderr linux -m 160m --read-only large touch /etc/x
+    run -1 --separate-stderr linux --read-only large touch /etc/x
     [[ $output == *'Read-only file system'* ]]
     docker rmi large >/dev/null
 }
