@@ -295,13 +295,13 @@ uint64_t hv_memory_most(const struct bnd_image *image, enum bnd_kind kind)
     return machine && machine->memory_max ? machine->memory_max * MIB : UINT64_MAX;
 }
 
-int hv_memory_size(uint64_t *ret_memory, const struct hv_monitor *monitor, uint64_t least, int64_t limit,
-                   uint64_t fallback, int64_t headroom, struct rk_err *err)
+int hv_memory_size(uint64_t *ret_memory, const struct hv_monitor *monitor, uint64_t least, uint64_t held,
+                   int64_t limit, uint64_t fallback, int64_t headroom, struct rk_err *err)
 {
     uint64_t memory = fallback, taken = 0;
     if (limit > 0) {
         taken = headroom >= 0 ? (uint64_t)headroom
-                              : monitor->headroom + ((uint64_t)limit >> monitor->headroom_shift);
+                              : monitor->headroom + held + ((uint64_t)limit >> monitor->headroom_shift);
         memory = (uint64_t)limit > taken ? (uint64_t)limit - taken : 0;
     }
     if (memory > monitor->memory_max)

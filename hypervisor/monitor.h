@@ -152,10 +152,10 @@ uint64_t hv_memory_least(const struct bnd_image *image, enum bnd_kind kind);
 uint64_t hv_memory_most(const struct bnd_image *image, enum bnd_kind kind);
 
 /* Guest memory in bytes: the limit (bytes; 0 or less: none) less head-room, else `fallback`; rounded down to
- * what the monitor takes, and not less than `least`. `headroom` replaces the monitor's own figure unless
- * negative. */
-int hv_memory_size(uint64_t *ret_memory, const struct hv_monitor *monitor, uint64_t least, int64_t limit,
-                   uint64_t fallback, int64_t headroom, struct rk_err *err);
+ * what the monitor takes, and not less than `least`. `headroom` replaces the monitor's own figure, which is
+ * for an image that takes no memory outside the guest, and what this one `held` there, unless negative. */
+int hv_memory_size(uint64_t *ret_memory, const struct hv_monitor *monitor, uint64_t least, uint64_t held,
+                   int64_t limit, uint64_t fallback, int64_t headroom, struct rk_err *err);
 
 /* What a QEMU guest will run on: 1: KVM, 0: emulation, or -ENOTSUP when the settings want KVM and it can't be
  * used. `reason` says why not KVM. */

@@ -131,14 +131,27 @@ static int record_from_image(struct ctr_record *r, struct bnd_image *image, stru
     return 0;
 }
 
+/* What of an image a monitor that opens it by name holds outside the guest: QEMU's copy of it, for a machine
+ * that is reset; and, of what has no name, the one in the monitor's root. */
+static uint64_t held_bytes(const struct hv_monitor *monitor, const struct bnd_image *image,
+                           enum bnd_kind kind)
+{
+    struct stat st;
+    if (!monitor->by_name || kind == BND_DISK || fstat(image->fd, &st) < 0)
+        return 0;
+    bool unpacked = fcntl(image->fd, F_GET_SEALS) > 0;
+    return (uint64_t)st.st_size << unpacked;
+}
+
 static int choose_memory(struct ctr_plan *plan, const struct bnd_image *image,
                          const struct cfg_annotations *wishes, const struct cfg_settings *settings,
                          struct rk_err *err)
 {
     struct ctr_record *r = plan->record;
     uint64_t most = hv_memory_most(image, r->kind);
-    int code = ctr_wishes_memory(&r->memory, wishes, settings, plan->monitor, hv_memory_least(image, r->kind),
-                                 plan->spec->resources.memory_limit, err);
+    int code =
+        ctr_wishes_memory(&r->memory, wishes, settings, plan->monitor, hv_memory_least(image, r->kind),
+                          held_bytes(plan->monitor, image, r->kind), plan->spec->resources.memory_limit, err);
     if (code == 0 && r->memory > most)
         r->memory = most;
     return code;

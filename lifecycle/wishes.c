@@ -139,14 +139,14 @@ int ctr_wishes_check_monitor(const struct cfg_annotations *wishes, const struct 
 
 int ctr_wishes_memory(uint64_t *ret_memory, const struct cfg_annotations *wishes,
                       const struct cfg_settings *settings, const struct hv_monitor *monitor, uint64_t least,
-                      int64_t limit, struct rk_err *err)
+                      uint64_t held, int64_t limit, struct rk_err *err)
 {
     int64_t headroom = settings->memory_headroom_kib < 0 ? -1 : settings->memory_headroom_kib * 1024;
     uint64_t most = (uint64_t)settings->memory_mib << 20, wanted = (uint64_t)wishes->memory_mib << 20;
     int r = 0;
     /* Without a limit nothing but the monitor's own bound stands against what is wanted. */
     if (!wanted || limit > 0)
-        r = hv_memory_size(&most, monitor, least, limit, most, headroom, err);
+        r = hv_memory_size(&most, monitor, least, held, limit, most, headroom, err);
     else
         most = monitor->memory_max;
     if (r < 0 || !wanted) {
@@ -159,6 +159,6 @@ int ctr_wishes_memory(uint64_t *ret_memory, const struct cfg_annotations *wishes
                        "%s: %" PRId64 " MiB, and %s leaves at most %" PRIu64 " KiB for the guest",
                        wishes->source[CFG_MEMORY_MIB], wishes->memory_mib,
                        limit > 0 ? "the memory limit" : "the monitor", most / 1024);
-    r = hv_memory_size(ret_memory, monitor, least, 0, wanted, headroom, err);
+    r = hv_memory_size(ret_memory, monitor, least, held, 0, wanted, headroom, err);
     return r < 0 ? rk_wrap(err, "%s", wishes->source[CFG_MEMORY_MIB]) : 0;
 }

@@ -30,9 +30,9 @@ int ctr_wishes_check_monitor(const struct cfg_annotations *wishes, const struct 
                              struct rk_err *err);
 
 /* Guest memory of at least `least` bytes: what the annotation asks for, if it fits in the container's limit
- * and the monitor gives it, else what hv_memory_size says. */
+ * and the monitor gives it, else what hv_memory_size says (also of `held`). */
 int ctr_wishes_memory(uint64_t *ret_memory, const struct cfg_annotations *wishes,
                       const struct cfg_settings *settings, const struct hv_monitor *monitor, uint64_t least,
-                      int64_t limit, struct rk_err *err);
+                      uint64_t held, int64_t limit, struct rk_err *err);
 
 #endif
