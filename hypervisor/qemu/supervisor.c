@@ -30,7 +30,7 @@ struct supervisor {
     struct sup_end end;
     pid_t qemu; /* 0: it has ended */
     int signals;
-    bool asked;                 /* the button was pressed */
+    bool asked, young;          /* the button was pressed; perhaps before the guest listened to it */
     int64_t born, pressed;      /* monotonic, ms */
     char reason[SUP_LINE_SIZE]; /* the last that QEMU said of itself */
 };
@@ -229,6 +229,7 @@ static void take_signal(struct supervisor *s)
     } else if (number == SIGTERM && s->options.button && s->end.started && !s->asked) {
         s->asked = sup_qmp_button(&s->qmp);
         s->pressed = now_ms();
+        s->young = s->pressed - s->born < YOUNG_MS;
     } else {
         s->end.signal = number;
         end_qemu(s);
@@ -273,12 +274,12 @@ static bool is_pending(const struct sup_stream *stream)
     return stream->start < stream->end;
 }
 
-/* A press is lost on a kernel that has not switched its button on: a young guest gets another when it is
- * time for that. Until when to wait for the next, in ms; -1: there is none. */
+/* A press is lost on a kernel that has not switched its button on: a guest that was young gets another when
+ * it is time for that. Until when to wait for the next, in ms; -1: there is none. */
 static int press_again(struct supervisor *s)
 {
     int64_t now = now_ms();
-    if (!s->asked || now - s->born >= YOUNG_MS)
+    if (!s->asked || !s->young)
         return -1;
     if (now - s->pressed >= PRESS_MS) {
         sup_qmp_button(&s->qmp);

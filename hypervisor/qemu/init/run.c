@@ -118,6 +118,7 @@ int ini_run(const struct ini_program *p)
     sigprocmask(SIG_BLOCK, &set, NULL);
     fds[0] = (struct pollfd){.fd = signalfd(-1, &set, SFD_CLOEXEC), .events = POLLIN};
     size_t n = 1 + open_buttons(fds + 1);
+    bool told = false;
     set_console(p);
     ini_input_open(&input, p->tty);
     pid_t program = fork();
@@ -137,8 +138,11 @@ int ini_run(const struct ini_program *p)
         if (fds[n].revents)
             ini_input_serve(&input);
         for (size_t i = 1; i < n; i++)
-            if (fds[i].revents && is_pressed(fds[i].fd))
+            if (fds[i].revents && is_pressed(fds[i].fd) && !told) {
+                /* Once: a young guest's button is pressed again and again. */
+                told = true;
                 kill(program, SIGTERM);
+            }
         if (fds[0].revents && read(fds[0].fd, &info, sizeof info) == sizeof info)
             status = reap(program);
     }
