@@ -300,10 +300,10 @@ qemu_of() {
 @test "commit, diff, export, cp, rename, wait and events" {
     local before waiting
     before=$(inside date +%s.%N)
-    unikernel -d --name one time.pvh wait
-    eventually 20 printed one waiting
-    docker wait one >waited 3>&- &
+    run -0 unikernel -d --name one time.pvh wait
+    docker wait "$output" >waited 3>&- & # which does not mind another name
     waiting=$!
+    eventually 20 printed one waiting
     docker rename one two
     docker cp two:/guest copy
     cmp copy "$BUILD/guests/time.pvh"
