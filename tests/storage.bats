@@ -199,7 +199,7 @@ nanos_kernel() {
     annotate org.runuk.rootfs initrd
     fails "annotation 'org.runuk.rootfs': guests of family generic that are booted as this image is don't read the container's files from an initial ram disk"
     annotate org.runuk.rootfs 9p
-    fails "annotation 'org.runuk.rootfs': runuk gives guests the container's files as an initial ram disk only"
+    fails "annotation 'org.runuk.rootfs': a guest of family generic can't mount directories by 9p"
     config a 'del(.annotations)'
     annotate org.runuk.initrd /none
     fails "annotation 'org.runuk.initrd': '/none': No such file or directory"
