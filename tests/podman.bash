@@ -43,10 +43,11 @@ podman() {
     inside podman "$@" 3>&-
 }
 
-# Remove every pod and container, so that a test that failed half-way spoils no other. For teardown.
+# Remove every pod and container, so that a test that failed half-way spoils no other. For teardown. With id maps podman 4.3 sometimes
+# finds its shm busy when a container takes long to end, with runc too, and not a moment later.
 podman_clear() {
     podman pod rm -f -t 0 -a >/dev/null
-    podman rm -f -t 0 -a >/dev/null
+    podman rm -f -t 0 -a >/dev/null || podman rm -f -t 0 -a >/dev/null
 }
 
 # --- images ---------------------------------------------------------------------------------------------------------------
