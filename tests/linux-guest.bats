@@ -5,10 +5,11 @@
 # shellcheck disable=SC2154 # background sets job
 
 load oci
+load linux
 load users
 
 setup_file() {
-    LINUX=$("$BATS_TEST_DIRNAME/lab/guest-kernel")
+    LINUX=$(linux_kernel)
     export LINUX
 }
 
@@ -25,25 +26,6 @@ teardown() {
     ip netns del "$C" 2>/dev/null || :
     ip netns del "$P" 2>/dev/null || :
     return "$status"
-}
-
-# guest_bundle ID COMMAND…: a bundle whose image is the kernel with its drivers, and busybox.
-guest_bundle() {
-    local id=$1 tool
-    shift
-    bundle "$id" hello
-    rm "$id/rootfs/guest"
-    cp -r "$LINUX/." "$id/rootfs/"
-    mkdir -p "$id/rootfs/bin" "$id/rootfs/etc" "$id/rootfs/tmp"
-    cp "$(type -P busybox)" "$id/rootfs/bin/busybox"
-    for tool in sh cat id ip ls hostname pwd printf env stat readlink ping sleep; do ln -s busybox "$id/rootfs/bin/$tool"; done
-    config "$id" '.process.args = ["/vmlinuz"] + $ARGS.positional | .process.env = ["PATH=/bin"]' --args -- "$@"
-}
-
-# Not by run, to which 127 means that there was no such command. What the guest prints ends up in $output.
-run_guest() {
-    status=0
-    output=$(runuk run --bundle "$BATS_TEST_TMPDIR/$1" "$1" </dev/null 2>errors) || status=$?
 }
 
 # A namespace C with a link, whose peer is in P.

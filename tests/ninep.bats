@@ -4,9 +4,10 @@
 # without KVM.
 
 load oci
+load linux
 
 setup_file() {
-    LINUX=$("$BATS_TEST_DIRNAME/lab/guest-kernel" --9p)
+    LINUX=$(linux_kernel --9p)
     export LINUX
 }
 
@@ -24,21 +25,6 @@ teardown() {
     for mount in "${MOUNTS[@]}"; do umount "$mount"; done
     oci_teardown || status=$?
     return "$status"
-}
-
-# guest_bundle ID COMMAND…: a bundle whose image is the kernel with its drivers, and busybox.
-guest_bundle() {
-    local id=$1 tool
-    shift
-    bundle "$id" hello
-    rm "$id/rootfs/guest"
-    cp -r "$LINUX/." "$id/rootfs/"
-    mkdir -p "$id/rootfs/bin" "$id/rootfs/etc" "$id/rootfs/tmp"
-    cp "$(type -P busybox)" "$id/rootfs/bin/busybox"
-    for tool in sh cat cp id ls ln dd md5sum mkdir mkfifo mknod mv printf readlink rm stat touch chmod chown mount grep; do
-        ln -s busybox "$id/rootfs/bin/$tool"
-    done
-    config "$id" '.process.args = ["/vmlinuz"] + $ARGS.positional | .process.env = ["PATH=/bin"]' --args -- "$@"
 }
 
 # volume ID SOURCE DESTINATION [OPTION…]: one more bind mount.
@@ -67,15 +53,6 @@ unikraft_bundle() {
     printf 'libvfscore\0lib9pfs\0' >libinfo
     objcopy --add-section .uk_libinfo=libinfo "$GUESTS/files.multiboot" "$id/rootfs/guest"
     config "$id" 'del(.annotations)'
-}
-
-# Not by run, to which 127 means that there was no such command. What the guest prints ends up in $output, warnings in `errors`.
-run_guest() {
-    status=0
-    # A general kernel is large, and slow to begin with where it is emulated on a busy machine.
-    output=$(timeout -k 5 150 "$RUNUK" --root "$ROOT" --settings "$SETTINGS" run --bundle "$BATS_TEST_TMPDIR/$1" "$1" \
-        </dev/null 2>errors 3>&-) || status=$?
-    cat errors
 }
 
 # tries ID LINE…: the guest ran, and what came of its tries are these lines, in order.

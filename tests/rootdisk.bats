@@ -3,9 +3,10 @@
 # it by a small initial ram disk of ours, and what it writes stays in its memory.
 
 load oci
+load linux
 
 setup_file() {
-    LINUX=$("$BATS_TEST_DIRNAME/lab/guest-kernel")
+    LINUX=$(linux_kernel)
     export LINUX
 }
 
@@ -18,24 +19,10 @@ teardown() {
     oci_teardown
 }
 
-# guest_bundle ID COMMAND…: a bundle whose image is the kernel with its drivers, and busybox; its files become a disk.
-guest_bundle() {
-    local id=$1 tool
-    shift
-    bundle "$id" hello
-    rm "$id/rootfs/guest"
-    cp -r "$LINUX/." "$id/rootfs/"
-    mkdir -p "$id/rootfs/bin" "$id/rootfs/etc"
-    cp "$(type -P busybox)" "$id/rootfs/bin/busybox"
-    for tool in sh cat id ls rm stat readlink touch find sort md5sum grep; do ln -s busybox "$id/rootfs/bin/$tool"; done
-    config "$id" '.process.args = ["/vmlinuz"] + $ARGS.positional | .process.env = ["PATH=/bin"]
-        | .annotations["org.runuk.rootfs"] = "disk"' --args -- "$@"
-}
-
-# Not by run, to which 127 means that there was no such command. What the guest prints ends up in $output.
-run_guest() {
-    status=0
-    output=$(runuk run --bundle "$BATS_TEST_TMPDIR/$1" "$1" </dev/null 2>errors) || status=$?
+# disk_bundle ID COMMAND…: a bundle of a Linux guest, whose files become a disk.
+disk_bundle() {
+    guest_bundle "$@"
+    config "$1" '.annotations["org.runuk.rootfs"] = "disk"'
 }
 
 # disk_file: the name and inode of what is in the cache as a disk.
@@ -47,7 +34,7 @@ disk_file() {
 }
 
 @test "programs write to it as to any files, which is gone with the guest; disks and the engine's files are beside it" {
-    guest_bundle a sh -c 'cat /etc/hosts /etc/word /data/word; echo two >/etc/word && cat /etc/word; rm /bin/id; ls /bin/id; touch /new;
+    disk_bundle a sh -c 'cat /etc/hosts /etc/word /data/word; echo two >/etc/word && cat /etc/word; rm /bin/id; ls /bin/id; touch /new;
         stat -c "%a %u:%g" /; grep " /data " /proc/mounts; exit 7'
     echo one >a/rootfs/etc/word
     chown 12:34 a/rootfs
@@ -75,7 +62,7 @@ disk_file() {
 }
 
 @test "a root file system that is read-only is, for the engine's files' sake from a moment later on" {
-    guest_bundle a sh -c 'cat /etc/hosts; echo x >/etc/word; touch /new; touch /dev/shm/new && echo but here'
+    disk_bundle a sh -c 'cat /etc/hosts; echo x >/etc/word; touch /new; touch /dev/shm/new && echo but here'
     echo '10.99.0.7 db' >hosts
     config a '.root.readonly = true | .mounts = [{destination: "/etc/hosts", type: "bind", source: ($dir + "/hosts"), options: ["rbind"]}]' \
         --arg dir "$PWD"
@@ -88,7 +75,7 @@ disk_file() {
 }
 
 @test "a kernel without overlay leaves it read-only and says so; one without the file system says what is missing" {
-    guest_bundle a sh -c 'cat /etc/hosts /etc/hostname; echo x >/etc/hostname; exit 3'
+    disk_bundle a sh -c 'cat /etc/hosts /etc/hostname; echo x >/etc/hostname; exit 3'
     find a/rootfs -name overlay.ko -delete
     mkdir a/rootfs/{proc,sys,dev}
     echo image >a/rootfs/etc/hostname
@@ -108,7 +95,7 @@ disk_file() {
 
 @test "the tree is taken as it is: names, modes, owners, links, devices, large files, deep and full directories" {
     local i deep=t
-    guest_bundle a sh -c 'cd /t && find . ! -type d -exec stat -c "%n %f %u:%g %h %s" {} + | sort; find . -type d -exec stat -c "%n %f %u:%g" {} + | sort
+    disk_bundle a sh -c 'cd /t && find . ! -type d -exec stat -c "%n %f %u:%g %h %s" {} + | sort; find . -type d -exec stat -c "%n %f %u:%g" {} + | sort
         readlink s1; readlink s2; find . -type f -exec md5sum {} + | sort; stat -c "%t %T" null'
     mkdir a/rootfs/t
     for ((i = 0; i < 12; i++)); do
@@ -155,7 +142,7 @@ line' 'ünï' A a
 }
 
 @test "files that are too large for the guest's memory are a disk without being asked for; a file of 4 GiB is an error" {
-    guest_bundle a md5sum /large
+    disk_bundle a md5sum /large
     head -c 60M /dev/urandom >a/rootfs/large
     config a '.annotations = {"org.runuk.memory-mib": "100"}'
     run_guest a
@@ -173,7 +160,7 @@ line' 'ünï' A a
 }
 
 @test "an initial ram disk of the image's own is told the disk; families that know neither refuse" {
-    guest_bundle a /show
+    disk_bundle a /show
     mkdir -p own/bin own/proc own/dev
     cp "$(type -P busybox)" own/bin/busybox
     printf '%s\n' '#!/bin/busybox sh' '/bin/busybox mount -t proc proc /proc' '/bin/busybox cat /proc/cmdline' 'exec /bin/busybox poweroff -f' >own/show
