@@ -15,6 +15,7 @@
 #include "lib/err.h"
 #include "lib/fd.h"
 #include "tests/fuzz/promise.h"
+#include "tests/fuzz/scratch.h"
 
 static const char key[] = "what is packed\n";
 static const char content[] = "the packed files";
@@ -88,33 +89,12 @@ static void check(int dir, const char *name)
     PROMISE(memcmp(found, content, sizeof content - 1) == 0);
 }
 
-/* In memory; its name goes with the process. */
-static char root[] = "/dev/shm/runuk-fuzz-cache-XXXXXX";
-
-static void remove_root(void)
-{
-    rmdir(root);
-}
-
-static int open_empty(void)
-{
-    static int dir = -1;
-    if (dir < 0) {
-        PROMISE(mkdtemp(root));
-        dir = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        PROMISE(dir >= 0);
-        atexit(remove_root);
-    }
-    PROMISE(rk_remove_children(dir) == 0);
-    return dir;
-}
-
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct rk_err err;
     char name[PK_NAME];
     bool failing = false;
-    int dir = open_empty();
+    int dir = scratch_open();
     uint64_t most = size > 0 && data[0] & 1 ? 0 : 1 << 20;
     PROMISE(pk_cache_get(own_name, dir, key, sizeof key - 1, most, write_content, &failing, &err) == 0);
     check(dir, own_name);

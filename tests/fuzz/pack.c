@@ -18,27 +18,7 @@
 #include "lib/err.h"
 #include "lib/fd.h"
 #include "tests/fuzz/promise.h"
-
-/* In memory; its name goes with the process. */
-static char root[] = "/dev/shm/runuk-fuzz-pack-XXXXXX";
-
-static void remove_root(void)
-{
-    rmdir(root);
-}
-
-static int open_empty(void)
-{
-    static int dir = -1;
-    if (dir < 0) {
-        PROMISE(mkdtemp(root));
-        dir = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        PROMISE(dir >= 0);
-        atexit(remove_root);
-    }
-    PROMISE(rk_remove_children(dir) == 0);
-    return dir;
-}
+#include "tests/fuzz/scratch.h"
 
 /* --- the tree, out of the input
  * ------------------------------------------------------------------------------ */
@@ -276,7 +256,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct input in = {.data = data, .size = size};
     struct pk_tree tree;
     struct rk_err err;
-    int top = open_empty();
+    int top = scratch_open();
     bool modules = next(&in) & 1;
     if (modules)
         make_modules(top, &in);
