@@ -101,6 +101,23 @@ urunc_image() {
     build "$1" "$context"
 }
 
+# --- containers -----------------------------------------------------------------------------------------------------------
+
+# unikernel [OPTION…] IMAGE [ARGUMENT…]: a run of it.
+unikernel() {
+    podman --runtime=runuk run "$@"
+}
+
+# bare IMAGE: a run of a guest in QEMU.
+bare() {
+    podman --runtime=runuk --runtime-flag "settings=$PODMAN_DIR/emulated.json" run "$@"
+}
+
+# page NAME [OPTION…]: the web guest in QEMU, with its address.
+page() {
+    bare -d --name "$@" web.pvh '--ipv4={ipv4.cidr}' '--ipv4-gateway={ipv4.gateway}'
+}
+
 # --- what the engine says -------------------------------------------------------------------------------------------------
 
 # The value of a field of `podman inspect`.

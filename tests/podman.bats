@@ -23,20 +23,6 @@ teardown() {
     podman_clear
 }
 
-unikernel() {
-    podman --runtime=runuk run "$@"
-}
-
-# bare IMAGE: a run of a guest in QEMU.
-bare() {
-    podman --runtime=runuk --runtime-flag "settings=$PODMAN_DIR/emulated.json" run "$@"
-}
-
-# page NAME [OPTION…]: the web guest in QEMU, with its address.
-page() {
-    bare -d --name "$@" web.pvh '--ipv4={ipv4.cidr}' '--ipv4-gateway={ipv4.gateway}'
-}
-
 @test "run: the guest's output, its arguments whole, and its exit status" {
     run -0 unikernel --rm hello one 'two words' '{ipv4}'
     [[ ${lines[0]} == "Hello from $TARGET" ]]

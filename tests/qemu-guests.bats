@@ -9,6 +9,7 @@ GUESTS=$BUILD/guests
 LOADER=$BUILD/runuk-loader.elf
 # shellcheck source=tests/wait.bash
 source "$BATS_TEST_DIRNAME/wait.bash"
+load checksum
 
 setup() {
     cd "$BATS_TEST_TMPDIR" || return
@@ -202,16 +203,6 @@ machines=(pc q35 microvm "microvm,acpi=off")
         said "pic masks fb ff"
         said "lapic spurious 1ff lint0 700 lint1 400"
     done
-}
-
-# checksum FILE: as the guest `machine` prints it (FNV-1a).
-checksum() {
-    python3 -c '
-import sys
-sum = 0xcbf29ce484222325
-for byte in open(sys.argv[1], "rb").read():
-    sum = (sum ^ byte) * 0x100000001b3 % 2**64
-print("%016x" % sum)' "$1"
 }
 
 # high_segment FILE: turn its fourth program header into a segment that ends where 64 MiB of memory do, which is where QEMU puts

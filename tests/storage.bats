@@ -2,9 +2,8 @@
 # The disks of guests in QEMU, by our own guests for bare machines: volumes and files of the image by annotation, never more
 # writable than the engine made them, and never copied. All emulated (TCG), so that it is the same with and without KVM.
 
-
-
 load oci
+load checksum
 
 setup() {
     oci_setup
@@ -211,16 +210,6 @@ nanos_kernel() {
     capacity_is 4294967296
     # Nothing of the file has been read into memory or written.
     equal "$(stat -c %b data.img)" 0
-}
-
-# checksum FILE: as the guest `machine` prints it (FNV-1a).
-checksum() {
-    python3 -c '
-import sys
-sum = 0xcbf29ce484222325
-for byte in open(sys.argv[1], "rb").read():
-    sum = (sum ^ byte) * 0x100000001b3 % 2**64
-print("%016x" % sum)' "$1"
 }
 
 # It says what it has, and stands still: Unikraft's machine has no way to end that it knows.

@@ -171,24 +171,12 @@ static int cmdline(const struct bnd_guest *guest, struct rk_argv *ret_args, stru
 
 /* A program's status is written to the port when the configuration says "debug_exit:t"; else it powers off.
  */
-static const struct bnd_machine on_pc = {
-    .type = "pc",
-    .bus = BND_BUS_PCI,
-    .end = BND_END_DEBUG,
-    .debug_exit = 0x501,
-    .button = true,
-    .memory_min = 64,
-};
+#define ON_PC                                                                                                \
+    .type = "pc", .bus = BND_BUS_PCI, .end = BND_END_DEBUG, .debug_exit = 0x501, .button = true,             \
+    .memory_min = 64
 
-static const struct bnd_machine on_pc_kernel = {
-    .type = "pc",
-    .bus = BND_BUS_PCI,
-    .end = BND_END_DEBUG,
-    .debug_exit = 0x501,
-    .button = true,
-    .memory_min = 64,
-    .needs_disk = true,
-};
+static const struct bnd_machine on_pc = {ON_PC};
+static const struct bnd_machine on_pc_kernel = {ON_PC, .needs_disk = true};
 
 static const struct bnd_machine *machine(enum bnd_kind kind)
 {
